@@ -1,0 +1,10 @@
+module github.com/ssh-gate/ssh-gate
+
+go 1.26.0
+
+require (
+	github.com/google/shlex v0.0.0-20191202100458-e7afc7fbc510
+	golang.org/x/sys v0.49.0
+)
+
+require github.com/BurntSushi/toml v1.6.0

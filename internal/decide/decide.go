@@ -1,0 +1,139 @@
+// Package decide holds a request against a policy. It is the only place where a request becomes allowed; it is pure but for
+// the questions it asks of policy.Files, and the gate, explain and check all call it.
+package decide
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/ssh-gate/ssh-gate/internal/argv"
+	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"github.com/ssh-gate/ssh-gate/internal/record"
+)
+
+// Input is all that a decision depends on.
+type Input struct {
+	Policy  *policy.Policy
+	Files   policy.Files
+	Request string // as sent; empty where none was
+
+	User     string
+	ClientIP netip.Addr // the zero Addr where not known
+	Now      time.Time
+	// Fingerprints are those that the login proved, or why they are not known; asked for only where the
+	// policy has fingerprints.
+	Fingerprints func() ([]string, error)
+}
+
+// Decision is the end of it.
+type Decision struct {
+	Allowed bool
+	Reason  record.Reason
+	Rule    *policy.Rule // what matched; nil where nothing did
+	Program string       // the absolute path to execute, where Allowed
+	Argv    []string     // what to execute it with, where Allowed
+	Detail  string       // what stood in the way, for the record; printable ASCII
+}
+
+// Decide returns the decision. Allowed is set in this function and nowhere else.
+func Decide(in Input) Decision {
+	if reason, detail := conditions(in); reason != "" {
+		return Decision{Reason: reason, Detail: detail}
+	}
+	words, problem := argv.Split(in.Request)
+	found := search(in, words, problem)
+	if found.rule == nil {
+		return refuse(words, problem, found.nearest)
+	}
+	d := Decision{Rule: found.rule, Program: found.program, Argv: found.argv, Reason: record.Matched}
+	if d.Program == "" {
+		d.Reason = record.ProgramMissing
+		d.Detail = quote(found.argv[0]) + " is in no folder of the search path"
+		return d
+	}
+	d.Allowed = true
+	return d
+}
+
+// conditions are what the policy asks of the login, whatever the request.
+func conditions(in Input) (record.Reason, string) {
+	p := in.Policy
+	if len(p.Users) > 0 && !slices.Contains(p.Users, in.User) {
+		return record.WrongUser, "the login user " + quote(in.User) + " is not one of the policy's users"
+	}
+	if len(p.From) > 0 && !slices.ContainsFunc(p.From, func(n netip.Prefix) bool { return n.Contains(in.ClientIP) }) {
+		return record.WrongAddress, "the client address " + in.ClientIP.String() + " is in none of the policy's networks"
+	}
+	if !p.Expires.IsZero() && !in.Now.Before(p.Expires) {
+		return record.Expired, "the policy expired at " + p.Expires.UTC().Format(time.RFC3339)
+	}
+	if len(p.Fingerprints) == 0 {
+		return "", ""
+	}
+	proved, err := in.Fingerprints()
+	if err != nil {
+		return record.KeyNotProved, err.Error()
+	}
+	for _, f := range proved {
+		if slices.Contains(p.Fingerprints, f) {
+			return "", ""
+		}
+	}
+	return record.WrongKey, "the login used " + list(proved)
+}
+
+// refuse finds the reason for a request that no rule describes.
+func refuse(words []string, problem *argv.Problem, nearest string) Decision {
+	switch {
+	case problem != nil:
+		return Decision{Reason: problemReason(problem), Detail: problem.Error()}
+	case len(words) == 0:
+		return Decision{Reason: record.NoCommand, Detail: "no command was requested"}
+	}
+	return Decision{Reason: record.NoRule, Detail: nearest}
+}
+
+func problemReason(p *argv.Problem) record.Reason {
+	switch p.Kind {
+	case argv.Control:
+		return record.ControlCharacter
+	case argv.NotUTF8:
+		return record.NotUTF8
+	case argv.TooLong:
+		return record.TooLong
+	}
+	return record.NeedsShell
+}
+
+// found is the first rule that describes the request, or the nearest miss.
+type found struct {
+	rule    *policy.Rule
+	program string // empty where it does not exist
+	argv    []string
+	nearest string
+}
+
+func search(in Input, words []string, problem *argv.Problem) found {
+	near, spent := miss{}, budget{}
+	for i := range in.Policy.Rules {
+		rule := &in.Policy.Rules[i]
+		if rule.Raw != "" {
+			if rule.Raw == in.Request {
+				return found{rule: rule, program: rule.Run.Program(), argv: template(rule.Run, nil)}
+			}
+			continue
+		}
+		if problem != nil {
+			continue
+		}
+		for j := range rule.Patterns {
+			m := matcher{pattern: &rule.Patterns[j], words: words, files: in.Files, run: rule.Run, budget: &spent}
+			if program, argv, ok := m.match(); ok {
+				return found{rule: rule, program: program, argv: argv}
+			}
+			near.consider(rule, &m)
+		}
+	}
+	return found{nearest: near.String()}
+}

@@ -1,0 +1,99 @@
+package decide
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ssh-gate/ssh-gate/internal/policy"
+)
+
+// maxWork bounds, in bytes looked at, how much one request may cost by words that can be cut into values in many ways, such as
+// ":::::::" against {a}:{b}:{c}. Words that people send stay below a thousandth of it. Beyond it nothing more matches.
+const maxWork = 4 << 20
+
+type budget struct{ used int }
+
+func (b *budget) spend(n int) bool {
+	b.used += n
+	return b.used <= maxWork
+}
+
+// word cuts a word into the values of its placeholders, in the order of the parts: each takes as many characters as still let
+// the rest match, the leftmost first. Values of Located types are judged by their text alone.
+func (b *budget) word(w string, parts []policy.Part) (values []string, ok bool) {
+	switch {
+	case len(parts) == 0:
+		return nil, w == ""
+	case len(parts) == 1 && parts[0].Name == "":
+		return nil, w == parts[0].Text
+	case len(parts) == 1:
+		return []string{w}, accepts(&parts[0], w, w, 0)
+	}
+	c := cutter{word: w, parts: parts, budget: b}
+	if !c.from(0, 0) {
+		return nil, false
+	}
+	return c.values, true
+}
+
+// accepts asks a placeholder's type about a value at this offset of its word.
+func accepts(p *policy.Part, word, value string, at int) bool {
+	if at == 0 && strings.HasPrefix(word, "-") && p.Type.Guarded() {
+		return false
+	}
+	return p.Type.Accepts(value)
+}
+
+// cutter tries the cuts of one word, and none twice.
+type cutter struct {
+	word   string
+	parts  []policy.Part
+	budget *budget
+	failed map[[2]int]bool // (offset, part) from which nothing matches
+	values []string        // found, in order, once the word matched
+}
+
+func (c *cutter) from(at, part int) bool {
+	if part == len(c.parts) {
+		return at == len(c.word)
+	}
+	p := &c.parts[part]
+	if p.Name == "" {
+		return strings.HasPrefix(c.word[at:], p.Text) && c.from(at+len(p.Text), part+1)
+	}
+	key := [2]int{at, part}
+	if c.failed[key] {
+		return false
+	}
+	for end := len(c.word); end >= at; end-- {
+		if !c.budget.spend(1) {
+			return false
+		}
+		if !c.candidate(end, part) || !c.budget.spend(end-at) || !accepts(p, c.word, c.word[at:end], at) {
+			continue
+		}
+		depth := len(c.values)
+		c.values = append(c.values, c.word[at:end])
+		if c.from(end, part+1) {
+			return true
+		}
+		c.values = c.values[:depth]
+	}
+	if c.failed == nil {
+		c.failed = map[[2]int]bool{}
+	}
+	c.failed[key] = true
+	return false
+}
+
+// candidate says whether a value of this part could end here, by what comes next.
+func (c *cutter) candidate(end, part int) bool {
+	if end < len(c.word) && !utf8.RuneStart(c.word[end]) {
+		return false
+	}
+	if part+1 == len(c.parts) {
+		return end == len(c.word)
+	}
+	next := &c.parts[part+1]
+	return next.Name != "" || strings.HasPrefix(c.word[end:], next.Text)
+}

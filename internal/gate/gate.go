@@ -1,0 +1,175 @@
+// Package gate is the forced command from start to execve: it gathers what the rooms below need, asks for the decision, and
+// carries it out. It never exits by itself and never reads standard input.
+package gate
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ssh-gate/ssh-gate/internal/decide"
+	"github.com/ssh-gate/ssh-gate/internal/launch"
+	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"github.com/ssh-gate/ssh-gate/internal/record"
+	"github.com/ssh-gate/ssh-gate/internal/safefile"
+	"github.com/ssh-gate/ssh-gate/internal/session"
+)
+
+// Run is the gate with the arguments behind the program's name and the environment that sshd made. It returns the exit status,
+// and does not return where the request is allowed and its program could be started.
+func Run(args, env []string) int {
+	g := &gate{now: time.Now(), config: policy.DefaultConfig()}
+	var accountError error
+	g.session, accountError = session.New(env, unix.Getuid())
+	o, err := parseOptions(args)
+	if err != nil {
+		return g.end(ending{reason: record.Usage, err: err})
+	}
+	g.options = o
+	if accountError != nil {
+		return g.end(ending{reason: record.AccountUnknown, err: accountError})
+	}
+	if end := g.load(); end != nil {
+		return g.end(*end)
+	}
+	d := decide.Decide(decide.Input{
+		Policy:       g.policy,
+		Files:        hostFiles{g.config.Path},
+		Request:      g.session.Request,
+		User:         g.session.Account.Name,
+		ClientIP:     g.session.ClientIP,
+		Now:          g.now,
+		Fingerprints: g.session.Fingerprints,
+	})
+	if !d.Allowed {
+		return g.end(ending{reason: d.Reason, rule: d.Rule, err: errors.New(d.Detail)})
+	}
+	return g.end(g.launch(&d))
+}
+
+// gate is what one run has gathered so far.
+type gate struct {
+	now     time.Time
+	session *session.Session
+	options *options // nil until they are known to be right
+	config  *policy.Config
+	policy  *policy.Policy // nil until it is read
+}
+
+// owner is who may own what an option points to, and the programs that a policy of one's own runs: beside root, who runs this.
+func owner(own bool) safefile.Owner {
+	if own {
+		return safefile.Owner(unix.Getuid())
+	}
+	return safefile.RootOnly
+}
+
+// load reads the configuration and the policy, or says how the run ends.
+func (g *gate) load() *ending {
+	o := g.options
+	text, err := safefile.Read(o.config, policy.MaxBytes, owner(o.ownConfig))
+	switch fault := faultOf(err); {
+	case fault == safefile.Missing && !o.ownConfig:
+	case err != nil:
+		return &ending{reason: configReasons[fault], err: err}
+	default:
+		config, faults := policy.ParseConfig(o.config, text)
+		if faults != nil {
+			return &ending{reason: record.ConfigInvalid, err: faults}
+		}
+		g.config = config
+	}
+	if text, err = safefile.Read(o.policy, policy.MaxBytes, owner(o.ownPolicy)); err != nil {
+		return &ending{reason: policyReasons[faultOf(err)], err: err}
+	}
+	p, faults := policy.Parse(o.key, o.policy, text)
+	if faults != nil {
+		return &ending{reason: record.PolicyInvalid, err: faults}
+	}
+	g.policy = p
+	return nil
+}
+
+var (
+	configReasons = [...]record.Reason{safefile.Missing: record.ConfigMissing, safefile.Unsafe: record.ConfigUnsafe,
+		safefile.Unreadable: record.ConfigUnreadable, safefile.TooLarge: record.ConfigInvalid}
+	policyReasons = [...]record.Reason{safefile.Missing: record.PolicyMissing, safefile.Unsafe: record.PolicyUnsafe,
+		safefile.Unreadable: record.PolicyUnreadable, safefile.TooLarge: record.PolicyInvalid}
+	programReasons = [...]record.Reason{safefile.Missing: record.ProgramMissing, safefile.Unsafe: record.ProgramUnsafe,
+		safefile.Unreadable: record.ProgramUnsafe, safefile.TooLarge: record.ProgramUnsafe}
+)
+
+func faultOf(err error) safefile.Fault {
+	var fault *safefile.Error
+	if errors.As(err, &fault) {
+		return fault.Fault
+	}
+	return 0
+}
+
+// launch starts the program of an allowed request. It returns only if that could not be done.
+func (g *gate) launch(d *decide.Decision) ending {
+	if err := safefile.Program(d.Program, owner(g.options.ownPolicy)); err != nil {
+		return ending{reason: programReasons[faultOf(err)], rule: d.Rule, err: err}
+	}
+	settings := &d.Rule.Settings
+	plan := &launch.Plan{
+		Path: d.Program, Argv: d.Argv,
+		Env: launch.Environment(g.session, g.config.Path, settings),
+		Dir: settings.Dir, Umask: settings.Umask, StdinNone: settings.StdinNone,
+	}
+	if g.config.Log.All || g.policy.LogAll {
+		_, written, err := g.record(ending{reason: record.Matched, rule: d.Rule})
+		if !written && g.config.Log.Required {
+			return ending{reason: record.RecordFailed, rule: d.Rule, err: err}
+		}
+	}
+	err := launch.Exec(plan)
+	var folder *launch.FolderError
+	if errors.As(err, &folder) {
+		return ending{reason: record.FolderUnavailable, rule: d.Rule, err: err}
+	}
+	return ending{reason: record.ProgramFailed, rule: d.Rule, err: err}
+}
+
+// hostFiles answers a decision's questions about the file system.
+type hostFiles struct{ path []string }
+
+func (h hostFiles) Lookup(name string) (string, bool)   { return safefile.Lookup(name, h.path) }
+func (h hostFiles) Resolve(path string) (string, error) { return safefile.Resolve(path) }
+
+// record writes the record of an ending, and says whether any place took it.
+func (g *gate) record(e ending) (ref string, written bool, err error) {
+	entry := record.Entry{Time: g.now, Reason: e.reason, Ref: newRef(g.now), PID: os.Getpid()}
+	entry.Host, _ = os.Hostname()
+	if e.err != nil {
+		entry.Detail = e.err.Error()
+	}
+	if e.rule != nil {
+		entry.Rule = e.rule.Label()
+	}
+	if s := g.session; s != nil {
+		entry.User, entry.ClientIP, entry.Port = s.Account.Name, s.ClientIP, s.ClientPort
+		entry.Request, entry.Bytes = s.Request, len(s.Request)
+	}
+	if g.options != nil {
+		entry.Key = g.options.key
+	}
+	log := g.config.Log
+	written, err = record.Sink{File: log.File, Facility: log.Facility, Socket: record.DevLog}.Write(&entry)
+	return entry.Ref, written, err
+}
+
+// newRef makes a reference from the kernel's random numbers; early at boot, when there are none yet, from time and process id.
+func newRef(now time.Time) string {
+	var b [record.RefBytes]byte
+	if n, err := unix.Getrandom(b[:], unix.GRND_NONBLOCK); err != nil || n < len(b) {
+		mixed := uint64(now.UnixNano()) ^ uint64(os.Getpid())<<20
+		for i := range b {
+			b[i] = byte(mixed >> (8 * i))
+		}
+	}
+	return record.NewRef(b)
+}

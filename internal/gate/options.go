@@ -1,0 +1,109 @@
+package gate
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ssh-gate/ssh-gate/internal/policy"
+)
+
+const (
+	defaultPolicyDir = "/etc/ssh-gate/keys"
+	defaultConfig    = "/etc/ssh-gate/config.toml"
+)
+
+// options are the gate's own arguments, which the key line, the certificate or sshd's ForceCommand fixes.
+type options struct {
+	key    string // the policy's name
+	policy string // the policy's path
+	config string // the configuration's path
+
+	ownPolicy bool // the policy was pointed to, so the invoking user may own it
+	ownConfig bool // so was the configuration, and it must exist
+}
+
+// usageError tells what is wrong with the arguments.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func parseOptions(args []string) (*options, error) {
+	given := make(map[string]string, 4)
+	for len(args) > 0 {
+		name, value, joined := strings.Cut(args[0], "=")
+		args = args[1:]
+		switch name {
+		case "--key", "--policy", "--policy-dir", "--config":
+		default:
+			if !strings.HasPrefix(name, "-") {
+				return nil, usageError("unexpected argument " + strconv.QuoteToASCII(name) + "; the gate takes options only")
+			}
+			return nil, usageError("unknown option " + strconv.QuoteToASCII(name) + "; known are --key, --policy, --policy-dir, --config")
+		}
+		if _, repeated := given[name]; repeated {
+			return nil, usageError("the option " + name + " is given twice")
+		}
+		if !joined {
+			if len(args) == 0 {
+				return nil, usageError("the option " + name + " needs a value")
+			}
+			value, args = args[0], args[1:]
+		}
+		if value == "" {
+			return nil, usageError("the option " + name + " needs a value that is not empty")
+		}
+		given[name] = value
+	}
+	return check(given)
+}
+
+func check(given map[string]string) (*options, error) {
+	key, hasKey := given["--key"]
+	file, hasFile := given["--policy"]
+	dir, hasDir := given["--policy-dir"]
+	o := &options{config: defaultConfig, ownPolicy: hasFile || hasDir}
+	switch {
+	case hasKey && hasFile:
+		return nil, usageError("--key and --policy each name the policy; give one of them")
+	case hasFile && hasDir:
+		return nil, usageError("--policy names the file itself, so --policy-dir has no use beside it; give one of them")
+	case hasFile:
+		o.key, o.policy = strings.TrimSuffix(filepath.Base(file), ".toml"), file
+	case hasKey:
+		if !hasDir {
+			dir = defaultPolicyDir
+		}
+		o.key, o.policy = key, dir+"/"+key+".toml"
+	default:
+		return nil, usageError("no key is named; give --key NAME or --policy FILE")
+	}
+	if !policy.IsName(o.key) {
+		return nil, usageError(strconv.QuoteToASCII(o.key) + " is no name of a key; it takes letters, digits and . _ -, a letter or digit first, at most 64")
+	}
+	if config, ok := given["--config"]; ok {
+		o.config, o.ownConfig = config, true
+	}
+	for _, path := range []*string{&o.policy, &o.config} {
+		if err := makeAbsolute(path); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// makeAbsolute takes a relative path as relative to the present folder: when tried by hand where one types, under sshd the home.
+func makeAbsolute(path *string) error {
+	if strings.HasPrefix(*path, "/") {
+		return nil
+	}
+	dir, err := unix.Getwd()
+	if err != nil {
+		return usageError(fmt.Sprintf("%s is relative, and the present folder is not known: %v", strconv.QuoteToASCII(*path), err))
+	}
+	*path = dir + "/" + *path
+	return nil
+}

@@ -1,0 +1,91 @@
+package gate
+
+import (
+	"errors"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"github.com/ssh-gate/ssh-gate/internal/record"
+	"github.com/ssh-gate/ssh-gate/internal/safefile"
+)
+
+// This file owns what people see of the gate: prefix, stream, case. Denials are one line with the reference. Who tries the gate
+// by hand is the administrator, and is told what is wrong with his files as well; who comes through sshd is not.
+
+// ending is how a run ends that starts no program.
+type ending struct {
+	reason record.Reason
+	rule   *policy.Rule // nil where none matched
+	err    error        // what was wrong; printable
+}
+
+// end records and then tells, in this order: a client that hangs up before it is told must not leave without a record.
+func (g *gate) end(e ending) int {
+	meaning := record.Of(e.reason)
+	remote := g.session != nil && g.session.Remote()
+	var (
+		ref       string
+		recordErr error
+	)
+	if e.reason != record.Usage || remote { // a slip of the administrator's at the terminal is no evidence
+		ref, _, recordErr = g.record(e)
+	}
+	var b strings.Builder
+	switch {
+	case e.reason == record.Usage:
+		line(&b, "error: "+e.err.Error())
+	case meaning.Event == record.Error && !remote:
+		explain(&b, e, meaning, ref)
+	default:
+		text := meaning.Brief
+		if g.policy != nil && g.policy.Full && meaning.Event == record.Denied {
+			text += ": " + e.err.Error()
+		}
+		line(&b, text+" (ref "+ref+")")
+	}
+	if recordErr != nil && !remote {
+		line(&b, "hint: the record could not be written: "+recordErr.Error())
+	}
+	tell(b.String())
+	return meaning.Status
+}
+
+// explain tells the administrator what is wrong with a file, where, and what to type next.
+func explain(b *strings.Builder, e ending, meaning record.Meaning, ref string) {
+	next := meaning.Next
+	var (
+		faults policy.Faults
+		unsafe *safefile.Error
+	)
+	if errors.As(e.err, &faults) {
+		b.WriteString(faults.Render())
+	} else {
+		line(b, "error: "+e.err.Error())
+	}
+	if errors.As(e.err, &unsafe) && unsafe.Hint != "" {
+		next = unsafe.Hint
+	}
+	line(b, "hint: "+next)
+	line(b, meaning.Brief+" (ref "+ref+")")
+}
+
+func line(b *strings.Builder, text string) {
+	b.WriteString("ssh-gate: " + strings.ReplaceAll(text, "\n", "; ") + "\n")
+}
+
+// tell writes to standard error by a plain write: the os package would let a client that has closed the stream kill the
+// gate with SIGPIPE.
+func tell(text string) {
+	for len(text) > 0 {
+		n, err := unix.Write(2, []byte(text))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return
+		}
+		text = text[n:]
+	}
+}

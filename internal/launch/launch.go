@@ -1,0 +1,103 @@
+// Package launch turns the gate's process into the permitted program. Its one exported call is the last that an allowed request
+// makes; nothing here decides, and no shell is ever involved, not after ENOEXEC either.
+package launch
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Plan is all that an execution depends on.
+type Plan struct {
+	Path      string   // absolute
+	Argv      []string // argv[0] included
+	Env       []string
+	Dir       string       // to be entered; empty: the present one
+	Umask     *fs.FileMode // nil: the present one
+	StdinNone bool         // standard input becomes /dev/null
+}
+
+// FolderError is the failure to prepare what the program starts in, before anything was executed.
+type FolderError struct{ err error }
+
+func (e *FolderError) Error() string { return e.err.Error() }
+func (e *FolderError) Unwrap() error { return e.err }
+
+// Exec executes the plan, and returns only if that fails.
+//
+// syscall.Exec, not a raw execve: it restores the soft limit of open files that Go's runtime raised, and keeps the runtime from
+// starting a thread meanwhile. Signal handlers are reset by the kernel; ignored signals stay ignored, as without the gate.
+func Exec(p *Plan) error {
+	if p.Dir != "" {
+		if err := unix.Chdir(p.Dir); err != nil {
+			return &FolderError{fmt.Errorf("the folder %q cannot be entered: %w", p.Dir, err)}
+		}
+	}
+	if p.StdinNone {
+		if err := nullStdin(); err != nil {
+			return &FolderError{fmt.Errorf("standard input cannot be made /dev/null: %w", err)}
+		}
+	}
+	if err := closeOthers(); err != nil {
+		return fmt.Errorf("descriptors above 2 cannot be kept from the program: %w", err)
+	}
+	if p.Umask != nil {
+		unix.Umask(int(p.Umask.Perm()))
+	}
+	return fmt.Errorf("%q: %w", p.Path, syscall.Exec(p.Path, p.Argv, p.Env))
+}
+
+func nullStdin() error {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Dup3(fd, 0, 0)
+}
+
+// closeOthers marks every descriptor above 2 close-on-exec, so that the program gets none that sshd or a shell left open
+// (CVE-2024-21626 is what one inherited folder was worth in runc). close_range(2) does it since Linux 5.11.
+func closeOthers() error {
+	err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
+	if err == unix.ENOSYS || err == unix.EINVAL {
+		return closeListed()
+	}
+	return err
+}
+
+// closeListed does the same for older kernels, by what /proc lists.
+func closeListed() error {
+	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.ReadDirent(dir, buf)
+		if err != nil || n == 0 {
+			return err
+		}
+		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
+		for _, name := range names {
+			if fd, ok := number(name); ok && fd > 2 {
+				unix.CloseOnExec(fd)
+			}
+		}
+	}
+}
+
+func number(s string) (int, bool) {
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, s != ""
+}

@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Type says which text a placeholder takes. All methods look at the text alone; a type that must look at the file system
+// as well is a Located.
+type Type interface {
+	// Accepts says whether the whole value is of the type. The value is valid UTF-8.
+	Accepts(value string) bool
+	// Guarded types take no value at the beginning of a word that begins with "-".
+	Guarded() bool
+	// String describes the type for people, in printable text.
+	String() string
+}
+
+// Files is what a decision may ask of the file system.
+type Files interface {
+	// Lookup returns the path that a program's name resolves to in the search path.
+	Lookup(name string) (path string, ok bool)
+	// Resolve follows the links of an absolute path, safefile.Resolve.
+	Resolve(path string) (string, error)
+}
+
+// Located is a Type whose value names a file: its text decides how a request is split, and then the file system must agree.
+type Located interface {
+	Type
+	// Lies says, by an error that tells why not, whether an accepted value still is of the type when links are resolved.
+	Lies(value string, files Files) error
+}
+
+// oneOf is ["a", "b"].
+type oneOf struct{ words []string }
+
+func (t *oneOf) Accepts(v string) bool { return slices.Contains(t.words, v) }
+func (t *oneOf) Guarded() bool         { return false }
+func (t *oneOf) String() string {
+	quoted := make([]string, len(t.words))
+	for i, w := range t.words {
+		quoted[i] = strconv.QuoteToASCII(w)
+	}
+	if len(quoted) == 1 {
+		return quoted[0]
+	}
+	return "one of " + strings.Join(quoted, ", ")
+}
+
+// integer is { int = [min, max] }.
+type integer struct{ min, max int64 }
+
+func (t *integer) Accepts(v string) bool {
+	n, err := strconv.ParseInt(v, 10, 64)
+	return err == nil && n >= t.min && n <= t.max && strconv.FormatInt(n, 10) == v
+}
+func (t *integer) Guarded() bool  { return false }
+func (t *integer) String() string { return fmt.Sprintf("a whole number from %d to %d", t.min, t.max) }
+
+// class is { chars = "A-Za-z0-9._-", len = [1, 64] }.
+type class struct {
+	text     string
+	ascii    [2]uint64
+	ranges   [][2]rune // beyond ASCII
+	min, max int
+}
+
+func (t *class) add(lo, hi rune) {
+	for r := lo; r <= hi && r < 128; r++ {
+		t.ascii[r/64] |= 1 << (r % 64)
+	}
+	if hi >= 128 {
+		t.ranges = append(t.ranges, [2]rune{max(lo, 128), hi})
+	}
+}
+
+func (t *class) has(r rune) bool {
+	if r < 128 {
+		return t.ascii[r/64]>>(r%64)&1 == 1
+	}
+	return slices.ContainsFunc(t.ranges, func(g [2]rune) bool { return g[0] <= r && r <= g[1] })
+}
+
+func (t *class) Accepts(v string) bool {
+	if len(v) < t.min || len(v) > t.max {
+		return false
+	}
+	for _, r := range v {
+		if !t.has(r) {
+			return false
+		}
+	}
+	return !hasDots(v)
+}
+func (t *class) Guarded() bool { return true }
+func (t *class) String() string {
+	return fmt.Sprintf("%d to %d bytes of the characters %s", t.min, t.max, strconv.QuoteToASCII(t.text))
+}
+
+// hasDots says whether a component of the value is "." or "..", which would lead a program that takes it for a path elsewhere.
+func hasDots(v string) bool {
+	for {
+		component, rest, more := strings.Cut(v, "/")
+		if component == "." || component == ".." {
+			return true
+		}
+		if !more {
+			return false
+		}
+		v = rest
+	}
+}
+
+// expression is { regex = '...' }. It is compiled when the first value is held against it: most logins never need it.
+type expression struct {
+	source   string
+	compiled *regexp.Regexp
+}
+
+// Accepts asks for the leftmost-longest match, which is the whole value if any match is. Gluing \A(?:...)\z around the source
+// instead would be right only for sources that cannot break out of the group, such as "\Qa" or "a)|(b".
+func (t *expression) Accepts(v string) bool {
+	if t.compiled == nil {
+		re, err := regexp.Compile(t.source)
+		if err != nil {
+			return false // refused when the policy was read
+		}
+		re.Longest()
+		t.compiled = re
+	}
+	at := t.compiled.FindStringIndex(v)
+	return at != nil && at[0] == 0 && at[1] == len(v)
+}
+func (t *expression) Guarded() bool  { return false }
+func (t *expression) String() string { return "text that matches " + strconv.QuoteToASCII(t.source) }
+
+// text is { text = [1, 200] }.
+type text struct{ min, max int }
+
+func (t *text) Accepts(v string) bool {
+	if len(v) < t.min || len(v) > t.max {
+		return false
+	}
+	for _, r := range v {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return utf8.ValidString(v)
+}
+func (t *text) Guarded() bool  { return true }
+func (t *text) String() string { return fmt.Sprintf("printable text of %d to %d bytes", t.min, t.max) }
+
+// Options is { options = [...] }: the words of an element that repeats.
+type Options struct {
+	List   []Pattern // none is empty, and none of their elements repeats
+	Repeat bool      // each any number of times, not once
+}
+
+// Accepts is never asked: options are matched by words, not by text.
+func (t *Options) Accepts(string) bool { return false }
+func (t *Options) Guarded() bool       { return false }
+func (t *Options) String() string {
+	quoted := make([]string, len(t.List))
+	for i, o := range t.List {
+		quoted[i] = strconv.QuoteToASCII(o.Text)
+	}
+	return "one of the options " + strings.Join(quoted, ", ")
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

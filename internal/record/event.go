@@ -1,0 +1,151 @@
+// Package record is the evidence: one event as one line of JSON, written with one call, and read back to the exact bytes.
+package record
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Event says which of three things happened.
+type Event string
+
+const (
+	Denied  Event = "denied"  // the request was refused
+	Allowed Event = "allowed" // its program was started
+	Error   Event = "error"   // it could not be judged or served; nothing ran
+)
+
+const (
+	MaxRequest = 4096 // bytes of the request that a record holds; request_bytes tells how many there were
+	maxField   = 1024 // bytes of any other text in it
+
+	// RefBytes is how many random bytes a reference is made of.
+	RefBytes = 5
+)
+
+// Entry is what a record tells.
+type Entry struct {
+	Time     time.Time
+	Reason   Reason
+	ClientIP netip.Addr // the zero Addr is written as ""
+	Port     uint16
+	User     string
+	Key      string
+	Rule     string
+	Ref      string
+	PID      int
+	Host     string
+	Request  string // what was requested; its first MaxRequest bytes are recorded
+	Bytes    int    // how many bytes were requested
+	Detail   string
+}
+
+// timeFormat is RFC 3339 in UTC with microseconds.
+const timeFormat = "2006-01-02T15:04:05.000000Z07:00"
+
+// Append appends the entry's line, with its end, to b: an object of JSON whose keys always stand in this order. What the
+// client chose comes last, so that a reader with a regular expression meets the address before anything forged.
+func (e *Entry) Append(b []byte) []byte {
+	ip := ""
+	if e.ClientIP.IsValid() {
+		ip = e.ClientIP.String()
+	}
+	b = append(b, `{"time":"`...)
+	b = e.Time.UTC().AppendFormat(b, timeFormat)
+	b = append(b, '"')
+	b = appendText(b, "event", string(Of(e.Reason).Event), maxField)
+	b = appendText(b, "reason", string(e.Reason), maxField)
+	b = appendText(b, "client_ip", ip, maxField)
+	b = appendNumber(b, "client_port", int(e.Port))
+	b = appendText(b, "user", e.User, maxField)
+	b = appendText(b, "key", e.Key, maxField)
+	b = appendText(b, "rule", e.Rule, maxField)
+	b = appendText(b, "ref", e.Ref, maxField)
+	b = appendNumber(b, "pid", e.PID)
+	b = appendText(b, "host", e.Host, maxField)
+	b = appendText(b, "request", e.Request, MaxRequest)
+	b = appendNumber(b, "request_bytes", e.Bytes)
+	b = appendText(b, "detail", e.Detail, maxField)
+	return append(b, "}\n"...)
+}
+
+func appendText(b []byte, name, value string, limit int) []byte {
+	b = append(appendName(b, name), '"')
+	return append(appendEscaped(b, value, limit), '"')
+}
+
+func appendNumber(b []byte, name string, n int) []byte {
+	return strconv.AppendInt(appendName(b, name), int64(n), 10)
+}
+
+func appendName(b []byte, name string) []byte {
+	b = append(b, `,"`...)
+	b = append(b, name...)
+	return append(b, `":`...)
+}
+
+// appendEscaped writes the first limit bytes of a text in printable ASCII: a backslash as \\ and every byte outside 0x20-0x7e
+// as \xNN, and all that once more for JSON, where it takes a backslash before each backslash and quote. encoding/json and
+// slog would let C1 controls and bidirectional overrides pass and would lose invalid bytes.
+func appendEscaped(b []byte, s string, limit int) []byte {
+	const hex = "0123456789abcdef"
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"':
+			b = append(b, `\"`...)
+		case c == '\\':
+			b = append(b, `\\\\`...)
+		case c < 0x20 || c > 0x7e:
+			b = append(b, '\\', '\\', 'x', hex[c>>4], hex[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// Unescape gives back the bytes of a text of a record, after JSON's own decoding. It refuses what appendEscaped does not write.
+func Unescape(s string) (string, bool) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c < 0x20 || c > 0x7e:
+			return "", false
+		case c != '\\':
+			b = append(b, c)
+		case i+1 < len(s) && s[i+1] == '\\':
+			b = append(b, '\\')
+			i++
+		case i+3 < len(s) && s[i+1] == 'x':
+			n, err := strconv.ParseUint(s[i+2:i+4], 16, 8)
+			if err != nil {
+				return "", false
+			}
+			b = append(b, byte(n))
+			i += 3
+		default:
+			return "", false
+		}
+	}
+	return string(b), true
+}
+
+// NewRef makes the id that a record shares with the message to the client: eight letters and digits, of 40 bits from random.
+// They are Crockford's base32, in small letters, without i, l, o and u.
+func NewRef(random [RefBytes]byte) string {
+	const digits = "0123456789abcdefghjkmnpqrstvwxyz"
+	var n uint64
+	for _, c := range random {
+		n = n<<8 | uint64(c)
+	}
+	ref := make([]byte, 8)
+	for i := range ref {
+		ref[i] = digits[n>>(35-5*i)&31]
+	}
+	return string(ref)
+}
