@@ -3,10 +3,10 @@
 package decide
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/ssh-gate/ssh-gate/internal/address"
 	"github.com/ssh-gate/ssh-gate/internal/argv"
 	"github.com/ssh-gate/ssh-gate/internal/policy"
 	"github.com/ssh-gate/ssh-gate/internal/record"
@@ -18,9 +18,10 @@ type Input struct {
 	Files   policy.Files
 	Request string // as sent; empty where none was
 
-	User     string
-	ClientIP netip.Addr // the zero Addr where not known
-	Now      time.Time
+	User       string
+	ClientIP   string       // for messages
+	ClientAddr address.Addr // the zero Addr where not known
+	Now        time.Time
 	// Fingerprints are those that the login proved, or why they are not known; asked for only where the
 	// policy has fingerprints.
 	Fingerprints func() ([]string, error)
@@ -62,8 +63,8 @@ func conditions(in Input) (record.Reason, string) {
 	if len(p.Users) > 0 && !slices.Contains(p.Users, in.User) {
 		return record.WrongUser, "the login user " + quote(in.User) + " is not one of the policy's users"
 	}
-	if len(p.From) > 0 && !slices.ContainsFunc(p.From, func(n netip.Prefix) bool { return n.Contains(in.ClientIP) }) {
-		return record.WrongAddress, "the client address " + in.ClientIP.String() + " is in none of the policy's networks"
+	if len(p.From) > 0 && !slices.ContainsFunc(p.From, func(n address.Network) bool { return n.Contains(in.ClientAddr) }) {
+		return record.WrongAddress, "the client address " + quote(in.ClientIP) + " is in none of the policy's networks"
 	}
 	if !p.Expires.IsZero() && !in.Now.Before(p.Expires) {
 		return record.Expired, "the policy expired at " + p.Expires.UTC().Format(time.RFC3339)

@@ -40,6 +40,7 @@ func Run(args, env []string) int {
 		Request:      g.session.Request,
 		User:         g.session.Account.Name,
 		ClientIP:     g.session.ClientIP,
+		ClientAddr:   g.session.ClientAddr,
 		Now:          g.now,
 		Fingerprints: g.session.Fingerprints,
 	})

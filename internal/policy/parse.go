@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ssh-gate/ssh-gate/internal/address"
 )
 
 // The keys of a policy and of a rule. What stands in the later lists is known, and refused: a key that promises a bound which
@@ -70,12 +71,12 @@ func (t *table) head(p *Policy) {
 		}
 	}
 	for i, s := range t.named("from") {
-		prefix, err := parsePrefix(s)
+		network, err := parseNetwork(s)
 		if err != nil {
 			t.r.fault(t.at.child("from").entry(i), atValue, err.Error(), `write "203.0.113.7" or "203.0.113.0/24"`)
 			continue
 		}
-		p.From = append(p.From, prefix)
+		p.From = append(p.From, network)
 	}
 	p.Expires = t.moment("expires")
 	p.Fingerprints = t.named("fingerprints")
@@ -88,18 +89,15 @@ func (t *table) head(p *Policy) {
 	p.Full = t.choice("messages", "brief", "full") == "full"
 }
 
-func parsePrefix(s string) (netip.Prefix, error) {
-	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
-		return netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()), nil
+func parseNetwork(s string) (address.Network, error) {
+	n, tidy, ok := address.ParseNetwork(s)
+	switch {
+	case !ok:
+		return n, fmt.Errorf("%s is no address and no network", strconv.QuoteToASCII(s))
+	case !tidy:
+		return n, fmt.Errorf("%s has bits set behind those that its prefix length counts", s)
 	}
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil || prefix.Addr().Is4In6() {
-		return prefix, fmt.Errorf("%s is no address and no network", strconv.QuoteToASCII(s))
-	}
-	if prefix != prefix.Masked() {
-		return prefix, fmt.Errorf("%s has bits set behind its /%d; the network is %s", s, prefix.Bits(), prefix.Masked())
-	}
-	return prefix, nil
+	return n, nil
 }
 
 // checkFingerprint wants SHA256: and the 43 characters of 32 bytes in unpadded base64.

@@ -4,8 +4,9 @@ package policy
 
 import (
 	"io/fs"
-	"net/netip"
 	"time"
+
+	"github.com/ssh-gate/ssh-gate/internal/address"
 )
 
 // Bounds on what a policy may hold. They are far above what people write, and keep a login's cost in sight.
@@ -30,12 +31,12 @@ type Policy struct {
 	Name         string // the file's name without .toml
 	File         string
 	Description  string
-	Users        []string       // login users who may use it; empty: any
-	From         []netip.Prefix // client addresses; empty: any
-	Expires      time.Time      // zero: never
-	Fingerprints []string       // "SHA256:...", one of which the login must have proved; empty: not asked
-	LogAll       bool           // record what is allowed, too
-	Full         bool           // tell the caller the nearest miss
+	Users        []string          // login users who may use it; empty: any
+	From         []address.Network // client addresses; empty: any
+	Expires      time.Time         // zero: never
+	Fingerprints []string          // "SHA256:...", one of which the login must have proved; empty: not asked
+	LogAll       bool              // record what is allowed, too
+	Full         bool              // tell the caller the nearest miss
 	Rules        []Rule
 }
 

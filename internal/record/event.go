@@ -2,7 +2,6 @@
 package record
 
 import (
-	"net/netip"
 	"strconv"
 	"time"
 )
@@ -28,7 +27,7 @@ const (
 type Entry struct {
 	Time     time.Time
 	Reason   Reason
-	ClientIP netip.Addr // the zero Addr is written as ""
+	ClientIP string
 	Port     uint16
 	User     string
 	Key      string
@@ -47,16 +46,12 @@ const timeFormat = "2006-01-02T15:04:05.000000Z07:00"
 // Append appends the entry's line, with its end, to b: an object of JSON whose keys always stand in this order. What the
 // client chose comes last, so that a reader with a regular expression meets the address before anything forged.
 func (e *Entry) Append(b []byte) []byte {
-	ip := ""
-	if e.ClientIP.IsValid() {
-		ip = e.ClientIP.String()
-	}
 	b = append(b, `{"time":"`...)
 	b = e.Time.UTC().AppendFormat(b, timeFormat)
 	b = append(b, '"')
 	b = appendText(b, "event", string(Of(e.Reason).Event), maxField)
 	b = appendText(b, "reason", string(e.Reason), maxField)
-	b = appendText(b, "client_ip", ip, maxField)
+	b = appendText(b, "client_ip", e.ClientIP, maxField)
 	b = appendNumber(b, "client_port", int(e.Port))
 	b = appendText(b, "user", e.User, maxField)
 	b = appendText(b, "key", e.Key, maxField)

@@ -1,18 +1,18 @@
 package session
 
 import (
-	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	passwdFile    = "/etc/passwd"
-	maxPasswdLine = 4096     // bytes; a longer line is passed over
-	maxPasswd     = 64 << 20 // bytes; what comes after is not read
+	maxPasswdLine = 4096 // bytes; a longer line is passed over
 )
 
 // Account is the login user, passwd(5).
@@ -28,9 +28,11 @@ type Account struct {
 // the environment, which sshd takes from the account database after everything that a client may send.
 func lookup(uid int, env Environ) (Account, error) {
 	logname := env.value("LOGNAME")
-	if f, err := os.Open(passwdFile); err == nil {
-		defer f.Close()
-		if account, ok := scan(io.LimitReader(f, maxPasswd), uid, logname); ok {
+	// Not by the os package, which would set up epoll for it.
+	if fd, err := unix.Open(passwdFile, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+		defer unix.Close(fd)
+		read := func(b []byte) (int, error) { return unix.Read(fd, b) }
+		if account, ok := scan(read, uid, logname); ok {
 			return account, nil
 		}
 	}
@@ -44,39 +46,54 @@ func lookup(uid int, env Environ) (Account, error) {
 	return account, nil
 }
 
-func scan(r io.Reader, uid int, logname string) (Account, bool) {
+// scan goes through the lines that read delivers. It stops at the account whose name is logname, else takes the first of this id.
+func scan(read func([]byte) (int, error), uid int, logname string) (Account, bool) {
 	var (
 		first Account
 		found bool
 		id    = strconv.Itoa(uid)
-		lines = bufio.NewReaderSize(r, maxPasswdLine)
+		buf   = make([]byte, maxPasswdLine)
+		kept  int  // bytes of an unfinished line at the start of buf
+		skip  bool // the unfinished line is too long
 	)
 	for {
-		line, err := lines.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
-			for err == bufio.ErrBufferFull {
-				_, err = lines.ReadSlice('\n')
-			}
-			line = nil
+		n, err := read(buf[kept:])
+		if errors.Is(err, unix.EINTR) {
+			continue
 		}
-		if account, ok := parse(line, id); ok {
-			account.UID = uid
-			if account.Name == logname || logname == "" {
-				return account, true
+		ended := err != nil || n <= 0
+		rest := buf[:kept+max(n, 0)]
+		for len(rest) > 0 {
+			line, after, whole := bytes.Cut(rest, []byte{'\n'})
+			if !whole && !ended {
+				break
 			}
-			if !found {
-				first, found = account, true
+			if account, ok := parse(line, id); ok && !skip {
+				account.UID = uid
+				if account.Name == logname || logname == "" {
+					return account, true
+				}
+				if !found {
+					first, found = account, true
+				}
 			}
+			skip, rest = false, after
 		}
-		if err != nil {
+		if ended {
 			return first, found
+		}
+		if kept = copy(buf, rest); kept == len(buf) {
+			kept, skip = 0, true
 		}
 	}
 }
 
 // parse reads name:password:uid:gid:gecos:home:shell.
 func parse(line []byte, id string) (Account, bool) {
-	f := strings.Split(strings.TrimSuffix(string(line), "\n"), ":")
+	if !bytes.Contains(line, []byte(":"+id+":")) {
+		return Account{}, false
+	}
+	f := strings.Split(string(line), ":")
 	if len(f) != 7 || f[2] != id || f[0] == "" || f[0][0] == '+' || f[0][0] == '-' {
 		return Account{}, false
 	}

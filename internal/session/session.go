@@ -3,9 +3,10 @@
 package session
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/ssh-gate/ssh-gate/internal/address"
 )
 
 // maxValue bounds, in bytes, every environment value that is read here, but for the request.
@@ -19,8 +20,9 @@ type Session struct {
 	Client     string // SSH_CLIENT where well formed, else empty
 	TTY        string // SSH_TTY where plain, else empty
 	Term       string // TERM where plain and there is a TTY, else empty
-	ClientIP   netip.Addr
+	ClientIP   string // as sshd spells it; empty where not known
 	ClientPort uint16
+	ClientAddr address.Addr // the same; the zero Addr where not known
 
 	remote bool
 	env    Environ
@@ -63,10 +65,15 @@ func New(env Environ, uid int) (*Session, error) {
 	s.Request, _ = env.Get("SSH_ORIGINAL_COMMAND")
 	connection := env.value("SSH_CONNECTION")
 	s.remote = connection != ""
-	if ip, port, ok := endpoint(connection, 4); ok {
-		s.Connection, s.ClientIP, s.ClientPort = connection, ip, port
+	if f, ok := endpoints(connection, "apap"); ok {
+		s.Connection = connection
+		port, _ := strconv.ParseUint(f[1], 10, 16)
+		s.ClientPort = uint16(port)
+		if s.ClientAddr, ok = address.Parse(withoutZone(f[0])); ok {
+			s.ClientIP = f[0]
+		}
 	}
-	if _, _, ok := endpoint(env.value("SSH_CLIENT"), 3); ok {
+	if _, ok := endpoints(env.value("SSH_CLIENT"), "app"); ok {
 		s.Client = env.value("SSH_CLIENT")
 	}
 	if tty := env.value("SSH_TTY"); strings.HasPrefix(tty, "/dev/") && Plain(tty, "/") {
@@ -78,29 +85,32 @@ func New(env Environ, uid int) (*Session, error) {
 	return s, nil
 }
 
-// endpoint reads the client's address and port from SSH_CONNECTION ("client port server port") or SSH_CLIENT ("client port
-// port"), ssh(1). sshd writes UNKNOWN and 65535 where its standard input is no socket: the text is then well formed, and the
-// address stays the zero Addr, which no policy's from matches.
-func endpoint(text string, fields int) (netip.Addr, uint16, bool) {
+// endpoints reads SSH_CONNECTION ("client port server port") or SSH_CLIENT ("client port port"), ssh(1): a for an address, p for
+// a port. sshd writes UNKNOWN and 65535 where its standard input is no socket; the text is well formed then, and no address
+// is known, which no policy's from matches.
+func endpoints(text, form string) ([]string, bool) {
 	f := strings.Split(text, " ")
-	if len(f) != fields {
-		return netip.Addr{}, 0, false
+	if len(f) != len(form) {
+		return nil, false
 	}
 	for i, field := range f {
-		isAddress := i == 0 || fields == 4 && i == 2
-		if isAddress {
-			if _, err := netip.ParseAddr(field); err != nil && field != "UNKNOWN" {
-				return netip.Addr{}, 0, false
+		if form[i] == 'p' {
+			if _, err := strconv.ParseUint(field, 10, 16); err != nil {
+				return nil, false
 			}
-			continue
-		}
-		if _, err := strconv.ParseUint(field, 10, 16); err != nil {
-			return netip.Addr{}, 0, false
+		} else if _, ok := address.Parse(withoutZone(field)); !ok && field != "UNKNOWN" {
+			return nil, false
 		}
 	}
-	port, _ := strconv.ParseUint(f[1], 10, 16)
-	ip, _ := netip.ParseAddr(f[0])
-	return ip.WithZone("").Unmap(), uint16(port), true
+	return f, true
+}
+
+// withoutZone cuts the zone from a link-local address such as fe80::1%eth0; a zone that is not plain is left, and refused.
+func withoutZone(text string) string {
+	if addr, zone, ok := strings.Cut(text, "%"); ok && Plain(zone, ":") {
+		return addr
+	}
+	return text
 }
 
 // Plain says whether a value is a short word of ASCII letters, digits, "._@-" and the extra characters: nothing that a terminal,
