@@ -8,3 +8,5 @@ require (
 )
 
 require github.com/BurntSushi/toml v1.6.0
+
+require github.com/rogpeppe/go-internal v1.16.0 // indirect

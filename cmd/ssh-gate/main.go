@@ -1,12 +1,17 @@
-// Command ssh-gate is a forced command for sshd: it lets an SSH key run what its policy allows, and nothing else.
+// Command ssh-gate is a forced command for sshd: it lets an SSH key run what its policy allows, and nothing else. The same binary
+// helps the administrator. This file reads the arguments and the environment, once, and nothing below it exits.
 package main
 
 import (
 	"os"
 
+	"github.com/ssh-gate/ssh-gate/internal/admin"
 	"github.com/ssh-gate/ssh-gate/internal/gate"
 )
 
 func main() {
+	if args := os.Args[1:]; admin.Asks(args) {
+		os.Exit(admin.Run(args, os.Stdout, os.Stderr))
+	}
 	os.Exit(gate.Run(os.Args[1:], os.Environ()))
 }

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -72,7 +71,7 @@ func check(given map[string]string) (*options, error) {
 	case hasFile && hasDir:
 		return nil, usageError("--policy names the file itself, so --policy-dir has no use beside it; give one of them")
 	case hasFile:
-		o.key, o.policy = strings.TrimSuffix(filepath.Base(file), ".toml"), file
+		o.key, o.policy = strings.TrimSuffix(file[strings.LastIndexByte(file, '/')+1:], ".toml"), file
 	case hasKey:
 		if !hasDir {
 			dir = defaultPolicyDir

@@ -19,7 +19,7 @@ var (
 		"env", "pass_env", "cwd", "umask", "stdin"}
 	ruleKeys    = []string{"name", "command", "raw", "run", "args", "env", "pass_env", "cwd", "umask", "stdin"}
 	laterPolicy = []string{"help", "test", "limits", "confine", "privileges"}
-	laterRule   = laterPolicy[2:]
+	laterRule   = []string{"limits", "confine", "privileges"}
 )
 
 // Parse reads a policy. name is the file's name without .toml; file is its path, for messages. It returns a policy or faults,

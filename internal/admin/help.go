@@ -1,0 +1,35 @@
+package admin
+
+import (
+	"fmt"
+	"io"
+)
+
+const gateHelp = `ssh-gate lets an SSH key run what its policy allows, and nothing else.
+
+Try a request as sshd would bring it:
+
+  SSH_ORIGINAL_COMMAND='uptime' ssh-gate --key deploy
+
+In ~/.ssh/authorized_keys:
+
+  command="/usr/bin/ssh-gate --key deploy",restrict ssh-ed25519 AAAA... deploy@ci
+
+Options of the gate:
+
+  --key NAME         the policy /etc/ssh-gate/keys/NAME.toml
+  --policy-dir DIR   look for NAME.toml in DIR
+  --policy FILE      this policy, in place of --key
+  --config FILE      this configuration of the host, not /etc/ssh-gate/config.toml
+
+Verbs:
+
+`
+
+func help(_ []string, out io.Writer) int {
+	fmt.Fprint(out, gateHelp)
+	for _, v := range verbs() {
+		fmt.Fprintf(out, "  %-18s %s\n", v.usage, v.summary)
+	}
+	return exitOK
+}
