@@ -35,7 +35,7 @@ var apart = [][2]string{
 }
 
 // workshop are packages that build, show, measure or test the product and are not part of it.
-var workshop = []string{"examples", "internal/bench", "internal/demo", "internal/house", "internal/probe", "internal/testsshd"}
+var workshop = []string{"examples", "internal/bench", "internal/demo", "internal/house", "internal/probe", "internal/testsshd", "packaging/man"}
 
 type listed struct {
 	ImportPath string
