@@ -9,4 +9,8 @@ require (
 
 require github.com/BurntSushi/toml v1.6.0
 
-require github.com/rogpeppe/go-internal v1.16.0 // indirect
+require (
+	github.com/lmittmann/tint v1.2.1 // indirect
+	github.com/rogpeppe/go-internal v1.16.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
+)

@@ -23,7 +23,8 @@ const (
 	maxEnv        = 256      // variables of env, and of pass_env
 	maxNesting    = 8        // brackets and braces within each other
 	maxKeyParts   = 8        // dotted parts of one key
-	maxFaultsTold = 50
+	maxFaultsKept = 1000     // while a file is read
+	maxFaultsTold = 50       // of them, the first in the file
 )
 
 // Policy is what one key may do.

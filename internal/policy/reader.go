@@ -62,6 +62,9 @@ func (r *reader) syntax(err error) *Fault {
 }
 
 func (r *reader) fault(n *node, s side, message, hint string) {
+	if len(r.faults) == maxFaultsKept {
+		return
+	}
 	r.faults = append(r.faults, reported{n, s, message, hint})
 }
 

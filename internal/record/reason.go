@@ -56,7 +56,7 @@ type Meaning struct {
 }
 
 // Reasons is the whole list, in the order of the manual.
-var Reasons = [...]Meaning{
+var Reasons = []Meaning{
 	{Matched, Allowed, 0, "", "A rule describes the request, and its program was started.", ""},
 
 	{NoCommand, Denied, ExitDenied, "denied", "No command was requested, and no rule has command = \"\".", "send a command, or add a rule with command = \"\""},
@@ -91,9 +91,9 @@ var Reasons = [...]Meaning{
 // Of returns the meaning of a reason. A reason that is not in the list, which is a fault of the program, means usage: nothing
 // runs.
 func Of(reason Reason) Meaning {
-	for _, m := range Reasons {
-		if m.Reason == reason {
-			return m
+	for i := range Reasons {
+		if Reasons[i].Reason == reason {
+			return Reasons[i]
 		}
 	}
 	return Of(Usage)

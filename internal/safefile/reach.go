@@ -163,14 +163,18 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
+// readlink reads a link's target. Most are short, and a buffer of PATH_MAX on the stack would make every login grow its stack.
 func readlink(dir int, name string) (string, error) {
-	var buf [maxPath]byte
-	n, err := unix.Readlinkat(dir, name, buf[:])
-	if err != nil {
-		return "", err
+	for size := 256; ; size = maxPath {
+		buf := make([]byte, size)
+		n, err := unix.Readlinkat(dir, name, buf)
+		switch {
+		case err != nil:
+			return "", err
+		case n < size:
+			return string(buf[:n]), nil
+		case size == maxPath:
+			return "", unix.ENAMETOOLONG
+		}
 	}
-	if n == len(buf) {
-		return "", unix.ENAMETOOLONG
-	}
-	return string(buf[:n]), nil
 }

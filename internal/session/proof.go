@@ -44,7 +44,7 @@ func readProof(path string, uid int) (string, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != uid || st.Mode&0o077 != 0 || st.Size > maxProof {
 		return "", fmt.Errorf("%q is not a small file that only user %d can read and write", path, uid)
 	}
-	buf := make([]byte, maxProof)
+	buf := make([]byte, st.Size)
 	n := 0
 	for n < len(buf) {
 		m, err := unix.Read(fd, buf[n:])

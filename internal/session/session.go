@@ -67,10 +67,9 @@ func New(env Environ, uid int) (*Session, error) {
 	s.remote = connection != ""
 	if f, ok := endpoints(connection, "apap"); ok {
 		s.Connection = connection
-		port, _ := strconv.ParseUint(f[1], 10, 16)
-		s.ClientPort = uint16(port)
 		if s.ClientAddr, ok = address.Parse(withoutZone(f[0])); ok {
-			s.ClientIP = f[0]
+			port, _ := strconv.ParseUint(f[1], 10, 16)
+			s.ClientIP, s.ClientPort = f[0], uint16(port)
 		}
 	}
 	if _, ok := endpoints(env.value("SSH_CLIENT"), "app"); ok {
