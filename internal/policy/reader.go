@@ -34,11 +34,12 @@ func (r *reader) decode(text []byte) (*table, Faults) {
 		f.Message, f.Hint = "this nests deeper than any key does", "leave out brackets or parts of the key"
 		return nil, Faults{f}
 	}
-	var top map[string]any
+	var top any // into a map the decoder would copy what it has, by reflection
 	if _, err := toml.Decode(r.text, &top); err != nil {
 		return nil, Faults{r.syntax(err)}
 	}
-	return &table{r: r, m: top}, nil
+	m, _ := top.(map[string]any)
+	return &table{r: r, m: m}, nil
 }
 
 // syntax is BurntSushi/toml's own finding, in our words for the place.
