@@ -116,7 +116,7 @@ type found struct {
 }
 
 func search(in Input, words []string, problem *argv.Problem) found {
-	near, spent := miss{}, budget{}
+	near, work := miss{}, budget{}
 	for i := range in.Policy.Rules {
 		rule := &in.Policy.Rules[i]
 		if rule.Raw != "" {
@@ -129,8 +129,12 @@ func search(in Input, words []string, problem *argv.Problem) found {
 			continue
 		}
 		for j := range rule.Patterns {
-			m := matcher{pattern: &rule.Patterns[j], words: words, files: in.Files, run: rule.Run, budget: &spent}
-			if program, argv, ok := m.match(); ok {
+			m := matcher{pattern: &rule.Patterns[j], words: words, files: in.Files, run: rule.Run, budget: &work}
+			program, argv, ok := m.match()
+			if work.spent() {
+				return found{nearest: "a word could be cut into values in more ways than are tried, by rule " + rule.Label()}
+			}
+			if ok {
 				return found{rule: rule, program: program, argv: argv}
 			}
 			near.consider(rule, &m)

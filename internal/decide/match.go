@@ -79,6 +79,9 @@ func (m *matcher) program() (string, bool) {
 		return "", false
 	}
 	path, found := m.files.Lookup(want)
+	if !found {
+		path = ""
+	}
 	return path, got == want || found && got == path
 }
 

@@ -33,7 +33,7 @@ func (e *FolderError) Unwrap() error { return e.err }
 func Exec(p *Plan) error {
 	if p.Dir != "" {
 		if err := unix.Chdir(p.Dir); err != nil {
-			return &FolderError{fmt.Errorf("the folder %q cannot be entered: %w", p.Dir, err)}
+			return &FolderError{fmt.Errorf("the folder %+q cannot be entered: %w", p.Dir, err)}
 		}
 	}
 	if p.StdinNone {
@@ -47,7 +47,7 @@ func Exec(p *Plan) error {
 	if p.Umask != nil {
 		unix.Umask(int(p.Umask.Perm()))
 	}
-	return fmt.Errorf("%q: %w", p.Path, syscall.Exec(p.Path, p.Argv, p.Env))
+	return fmt.Errorf("%+q: %w", p.Path, syscall.Exec(p.Path, p.Argv, p.Env))
 }
 
 func nullStdin() error {

@@ -149,8 +149,8 @@ func (t *class) parse(source []rune) error {
 		if unicode.IsControl(r) {
 			return fmt.Errorf("the class holds a control character, which no request may")
 		}
-		if r == '-' && i > 0 && i < len(source)-1 {
-			return fmt.Errorf("a - that is itself must stand first or last")
+		if r == '-' && i > 0 && i < len(source)-1 || i+2 < len(source) && source[i+1] == '-' && (r == '-' || source[i+2] == '-') {
+			return fmt.Errorf("a - that is itself must stand first or last, and begin or end no range")
 		}
 		if i+2 >= len(source) || source[i+1] != '-' {
 			t.add(r, r)
@@ -193,7 +193,7 @@ func (t *table) path() Type {
 	if root != "/" {
 		root = strings.TrimSuffix(root, "/")
 	}
-	if root != "/" && !plainComponents(strings.TrimPrefix(root, "/")) {
+	if shown != "/" && !plainComponents(strings.TrimPrefix(root, "/")) {
 		t.fault("path", strconv.QuoteToASCII(shown)+" is no path without empty, . or .. parts", `write an absolute one such as "/srv/backup"`)
 		return nil
 	}

@@ -19,9 +19,9 @@ type Fault struct {
 	Source    string // the line as it stands in the file
 }
 
-// Error is one line: file:line:col: message; hint.
+// Error is one line: file:line:col: message; hint. It is printable whatever the file holds.
 func (f *Fault) Error() string {
-	s := fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Col, f.Message)
+	s := fmt.Sprintf("%s:%d:%d: %s", printable(f.File), f.Line, f.Col, printable(f.Message))
 	if f.Hint != "" {
 		s += "; " + f.Hint
 	}
@@ -34,7 +34,7 @@ const maxShown = 160
 // Render shows the fault as a compiler does: the place, the line, a caret, and what to write instead.
 func (f *Fault) Render() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: %s\n", f.File, f.Line, f.Col, f.Message)
+	fmt.Fprintf(&b, "%s:%d:%d: %s\n", printable(f.File), f.Line, f.Col, printable(f.Message))
 	source := []rune(printable(f.Source))
 	if len(source) > maxShown {
 		source = source[:maxShown]
@@ -124,7 +124,7 @@ type reported struct {
 
 // place turns what was reported into faults. Only now, when something is wrong, the text is scanned for positions.
 func place(file, text string, list []reported) Faults {
-	spans := scan(text)
+	spans := scan(text).found
 	faults := make(Faults, 0, len(list))
 	starts := make([]int, 0, len(list))
 	for _, r := range list {
@@ -171,6 +171,9 @@ func (b byStart) Swap(i, j int) {
 // at describes the place of the bytes start to end.
 func at(file, text string, start, end int) *Fault {
 	start = min(max(start, 0), len(text))
+	for start > 0 && start < len(text) && !utf8.RuneStart(text[start]) {
+		start--
+	}
 	line := 1 + strings.Count(text[:start], "\n")
 	begin := strings.LastIndexByte(text[:start], '\n') + 1
 	stop := len(text)

@@ -121,8 +121,11 @@ func (t *table) moment(key string) time.Time {
 		t.fault(key, "expected a date and time, found "+typeName(v), hint)
 		return time.Time{}
 	}
-	if strings.HasSuffix(at.Location().String(), "-local") {
+	switch {
+	case strings.HasSuffix(at.Location().String(), "-local"):
 		t.fault(key, "the date and time has no offset from UTC, so it means different moments in different places", hint)
+	case at.Year() < 1970: // the first moment of the year 1 is Go's zero time, which means never
+		t.fault(key, "the date lies before there were keys", hint)
 	}
 	return at
 }

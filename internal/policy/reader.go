@@ -24,19 +24,26 @@ func (r *reader) decode(text []byte) (*table, Faults) {
 		f.Message = fmt.Sprintf("the file is %d bytes long, more than the %d that are read", len(text), MaxBytes)
 		return nil, Faults{f}
 	}
-	if strings.HasPrefix(r.text, "\uFEFF") {
+	if strings.HasPrefix(r.text, "\uFEFF") || strings.HasPrefix(r.text, "\xff\xfe") || strings.HasPrefix(r.text, "\xfe\xff") {
 		f := at(r.file, r.text, 0, 1)
 		f.Message, f.Hint = "the file begins with a byte order mark", "save it as UTF-8 without one"
 		return nil, Faults{f}
 	}
-	if pos := tooDeep(r.text); pos >= 0 {
-		f := at(r.file, r.text, pos, pos+1)
-		f.Message, f.Hint = "this nests deeper than any key does", "leave out brackets or parts of the key"
+	deep, pairs := survey(r.text)
+	if deep >= 0 {
+		f := at(r.file, r.text, deep, deep+1)
+		f.Message, f.Hint = "this nests deeper than any key does", "leave out brackets, quotes or parts of the key"
 		return nil, Faults{f}
 	}
 	var top any // into a map the decoder would copy what it has, by reflection
 	if _, err := toml.Decode(r.text, &top); err != nil {
 		return nil, Faults{r.syntax(err)}
+	}
+	if leaves(top) != pairs {
+		where := scan(r.text).twice
+		f := at(r.file, r.text, where.start, where.end)
+		f.Message, f.Hint = "the key stands twice", "a key may stand once; remove one of them"
+		return nil, Faults{f}
 	}
 	m, _ := top.(map[string]any)
 	return &table{r: r, m: m}, nil

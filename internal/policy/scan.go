@@ -18,20 +18,21 @@ type scanner struct {
 	pos    int
 	found  map[string]entry
 	counts map[string]int // entries so far of each array of tables
+	twice  span           // the first key that stands where it stood before
 }
 
-func scan(text string) map[string]entry {
-	s := scanner{text: text, found: map[string]entry{}, counts: map[string]int{}}
+func scan(text string) *scanner {
+	s := &scanner{text: text, found: map[string]entry{}, counts: map[string]int{}}
 	table := ""
 	for {
 		s.blanks(true)
 		if s.pos >= len(s.text) {
-			return s.found
+			return s
 		}
 		if s.text[s.pos] == '[' {
 			table = s.header()
 		} else if !s.pair(table) {
-			return s.found
+			return s
 		}
 	}
 }
@@ -47,18 +48,15 @@ func (s *scanner) header() string {
 	id := ""
 	for i, k := range keys {
 		id += keyID(k)
-		last := i == len(keys)-1
-		if last && list {
+		if list && i == len(keys)-1 {
 			s.counts[id]++
 		}
+		s.note(id, entry{key: where})
 		if n := s.counts[id]; n > 0 {
-			if last {
-				s.note(id, entry{key: where})
-			}
 			id += entryID(n - 1)
+			s.note(id, entry{key: where})
 		}
 	}
-	s.note(id, entry{key: where})
 	for s.pos < len(s.text) && s.text[s.pos] != '\n' {
 		s.pos++
 	}
@@ -80,6 +78,9 @@ func (s *scanner) pair(table string) bool {
 		s.note(id, entry{key: where})
 	}
 	id += keyID(keys[len(keys)-1])
+	if _, taken := s.found[id]; taken && s.twice == (span{}) {
+		s.twice = where
+	}
 	s.note(id, entry{where, s.value(id)})
 	return true
 }
@@ -226,29 +227,64 @@ func skipComment(text string, pos int) int {
 	return len(text)
 }
 
-// tooDeep returns the offset of the first bracket, brace or dot that nests deeper than a policy ever needs, or -1. It runs
-// before the decoder does, which takes quadratic time for deep dotted keys and overflows the stack on a flood of brackets.
-func tooDeep(text string) int {
+// survey goes over a text before the decoder does. It returns the offset of the first bracket, brace or dot that nests deeper than
+// a policy ever needs, or -1: the decoder takes quadratic time for deep dotted keys and overflows the stack on a flood of
+// brackets. And it counts the pairs of a key and a value that is no inline table.
+func survey(text string) (deep, pairs int) {
 	depth, dots := 0, 0
 	for pos := 0; pos < len(text); pos++ {
-		switch text[pos] {
+		switch c := text[pos]; c {
 		case '"', '\'':
 			pos = skipString(text, pos) - 1
+			if pos+1 < len(text) && text[pos+1] == c && text[pos] == c {
+				return pos + 1, 0 // more quotes than close a string: here the decoder may read on where we do not
+			}
 		case '#':
 			pos = skipComment(text, pos) - 1
 		case '[', '{':
 			if depth++; depth > maxNesting {
-				return pos
+				return pos, 0
 			}
 		case ']', '}':
 			depth = max(depth-1, 0)
 		case '.':
 			if dots++; dots >= maxKeyParts {
-				return pos
+				return pos, 0
 			}
-		case '\n', '=', ',':
+		case '=':
+			dots = 0
+			if !strings.HasPrefix(strings.TrimLeft(text[pos+1:], " \t"), "{") {
+				pairs++
+			}
+		case '\n', ',':
 			dots = 0
 		}
 	}
-	return -1
+	return -1, pairs
+}
+
+// leaves counts what survey counts, in what the decoder made of the text. Where a key stands twice, once as a table by the way of a
+// dotted key and once with a list, the decoder says nothing and keeps one of them; then there are fewer leaves than pairs.
+func leaves(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case map[string]any:
+		for _, below := range v {
+			switch below.(type) {
+			case map[string]any, []map[string]any: // of headers and dotted keys, or an inline table
+			default:
+				n++
+			}
+			n += leaves(below)
+		}
+	case []map[string]any:
+		for _, table := range v {
+			n += leaves(table)
+		}
+	case []any:
+		for _, below := range v {
+			n += leaves(below)
+		}
+	}
+	return n
 }

@@ -3,6 +3,7 @@ package record
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -80,11 +81,12 @@ func appendName(b []byte, name string) []byte {
 	return append(b, `":`...)
 }
 
+const hexDigits = "0123456789abcdef"
+
 // appendEscaped writes the first limit bytes of a text in printable ASCII: a backslash as \\ and every byte outside 0x20-0x7e
 // as \xNN, and all that once more for JSON, where it takes a backslash before each backslash and quote. encoding/json and
 // slog would let C1 controls and bidirectional overrides pass and would lose invalid bytes.
 func appendEscaped(b []byte, s string, limit int) []byte {
-	const hex = "0123456789abcdef"
 	if len(s) > limit {
 		s = s[:limit]
 	}
@@ -95,7 +97,7 @@ func appendEscaped(b []byte, s string, limit int) []byte {
 		case c == '\\':
 			b = append(b, `\\\\`...)
 		case c < 0x20 || c > 0x7e:
-			b = append(b, '\\', '\\', 'x', hex[c>>4], hex[c&15])
+			b = append(b, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			b = append(b, c)
 		}
@@ -117,8 +119,9 @@ func Unescape(s string) (string, bool) {
 			b = append(b, '\\')
 			i++
 		case i+3 < len(s) && s[i+1] == 'x':
-			n, err := strconv.ParseUint(s[i+2:i+4], 16, 8)
-			if err != nil {
+			hi, lo := strings.IndexByte(hexDigits, s[i+2]), strings.IndexByte(hexDigits, s[i+3])
+			n := hi<<4 | lo
+			if hi < 0 || lo < 0 || n >= 0x20 && n <= 0x7e {
 				return "", false
 			}
 			b = append(b, byte(n))

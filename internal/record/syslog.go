@@ -25,7 +25,14 @@ const (
 func sendSyslog(socket string, facility int, e *Entry, line []byte) error {
 	message := frame(facility, e, line)
 	for short := *e; len(message) > maxSyslog; {
-		short.Request = short.Request[:min(len(short.Request), MaxRequest)/2]
+		switch {
+		case short.Request != "":
+			short.Request = short.Request[:min(len(short.Request), MaxRequest)/2]
+		case short.Detail != "":
+			short.Detail = short.Detail[:min(len(short.Detail), maxField)/2]
+		default:
+			return fmt.Errorf("the record has %d bytes without its request, more than %d", len(message), maxSyslog)
+		}
 		line = short.Append(nil)
 		message = frame(facility, e, line[:len(line)-1])
 	}

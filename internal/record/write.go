@@ -39,13 +39,17 @@ func (s Sink) Write(e *Entry) (written bool, err error) {
 }
 
 // appendLine writes the line with one call, which the kernel keeps whole among other writers on a descriptor opened with
-// O_APPEND, write(2). Where the disk is full a part may be written: the line is then ended, so that it damages no other.
+// O_APPEND, write(2). Where the disk was full a part of a record may stand at the end of the file: a line end before ours then
+// keeps that damage to itself.
 func appendLine(path string, line []byte) error {
-	fd, err := safefile.Append(path)
+	fd, torn, err := safefile.Append(path)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
+	if torn {
+		line = append([]byte{'\n'}, line...)
+	}
 	for {
 		n, err := unix.Write(fd, line)
 		switch {
@@ -54,7 +58,6 @@ func appendLine(path string, line []byte) error {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err == nil:
-			unix.Write(fd, []byte{'\n'})
 			return fmt.Errorf("%q: only %d of %d bytes were written", path, n, len(line))
 		}
 		return fmt.Errorf("%q: %w", path, err)

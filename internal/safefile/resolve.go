@@ -14,8 +14,8 @@ import (
 //
 // The answer is true at the time of the look only: whoever may write in these folders can change it.
 func Resolve(path string) (string, error) {
-	if len(path) > maxPath || !strings.HasPrefix(path, "/") {
-		return "", fmt.Errorf("%q is not an absolute path of at most %d bytes", path, maxPath)
+	if len(path) > maxPath || !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
+		return "", fmt.Errorf("%+q is not an absolute path without NUL of at most %d bytes", path, maxPath)
 	}
 	var (
 		at      = "/"
@@ -28,7 +28,10 @@ func Resolve(path string) (string, error) {
 		rest = rest[1:]
 		if name == ".." {
 			if missing {
-				return "", fmt.Errorf("%q: %w", path, unix.ENOENT)
+				return "", fmt.Errorf("%+q: %w", path, unix.ENOENT)
+			}
+			if _, err := readlink(unix.AT_FDCWD, join(at, ".")); !errors.Is(err, unix.EINVAL) {
+				return "", fmt.Errorf("%+q: %w", path, err) // ENOTDIR: only a folder has a parent to go to
 			}
 			at = parent(at)
 			continue
@@ -42,7 +45,7 @@ func Resolve(path string) (string, error) {
 		switch {
 		case err == nil:
 			if links++; links > maxLinks {
-				return "", fmt.Errorf("%q: %w", path, unix.ELOOP)
+				return "", fmt.Errorf("%+q: %w", path, unix.ELOOP)
 			}
 			if strings.HasPrefix(target, "/") {
 				at = "/"
@@ -53,7 +56,7 @@ func Resolve(path string) (string, error) {
 		case errors.Is(err, unix.ENOENT):
 			missing = true
 		default:
-			return "", fmt.Errorf("%q: %w", path, err)
+			return "", fmt.Errorf("%+q: %w", path, err)
 		}
 		at = next
 	}

@@ -34,7 +34,7 @@ type Error struct {
 	Hint    string // a command or a sentence; may be empty
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%q %s", e.Path, e.Problem) }
+func (e *Error) Error() string { return fmt.Sprintf("%+q %s", e.Path, e.Problem) }
 
 // Read returns the content of a regular file of at most max bytes which nobody but root, or owner, can have written: not the
 // file, not a folder above it, not a link on the way. All is judged on opened descriptors, so what is judged is what is read.
@@ -85,7 +85,7 @@ func Program(path string, owner Owner) error {
 		return fault
 	}
 	if st.Mode&0o111 == 0 {
-		return &Error{Unsafe, at.path, "is not executable", fmt.Sprintf("chmod 755 %q", at.path)}
+		return &Error{Unsafe, at.path, "is not executable", fmt.Sprintf("chmod 755 %+q", at.path)}
 	}
 	return nil
 }
@@ -107,10 +107,10 @@ func judgeFile(fd int, path string, owner Owner) (unix.Stat_t, error) {
 // anybody can put a file where none stands yet.
 func judge(st *unix.Stat_t, path string, owner Owner) error {
 	if st.Uid != 0 && st.Uid != uint32(owner) {
-		return &Error{Unsafe, path, fmt.Sprintf("is owned by user %d", st.Uid), fmt.Sprintf("chown root %q", path)}
+		return &Error{Unsafe, path, fmt.Sprintf("is owned by user %d", st.Uid), fmt.Sprintf("chown root %+q", path)}
 	}
 	if st.Mode&0o022 != 0 {
-		return &Error{Unsafe, path, fmt.Sprintf("may be written by others (mode %04o)", st.Mode&0o7777), fmt.Sprintf("chmod go-w %q", path)}
+		return &Error{Unsafe, path, fmt.Sprintf("may be written by others (mode %04o)", st.Mode&0o7777), fmt.Sprintf("chmod go-w %+q", path)}
 	}
 	return nil
 }
