@@ -1,0 +1,54 @@
+package decide
+
+import (
+	"strings"
+	"testing"
+)
+
+// Each test opens with what a client, or a careless caller, could once do.
+
+// A word that can be cut in very many ways used up what matching may cost; the rule that describes it was then passed over, and a
+// broader one after it ran.
+func TestSpentBudgetRegression(t *testing.T) {
+	policy := mustParse(t, `
+[[allow]]
+name    = "checked"
+command = "put {a}:{b}"
+args.a  = { text = [1, 65536] }
+args.b  = { regex = '[0-9]:*' }
+run     = "/opt/checked {a} {b}"
+
+[[allow]]
+name     = "broad"
+command  = "put {any}"
+args.any = { text = [1, 65536] }
+run      = "/opt/broad {any}"
+`)
+	for _, colons := range []int{3, 3000, 30_000, 60_000} {
+		d := Decide(Input{Policy: policy, Files: host{}, Request: "put x:5" + strings.Repeat(":", colons)})
+		if d.Allowed && d.Rule.Name != "checked" {
+			t.Errorf("%d colons: the rule %s runs %s", colons, d.Rule.Name, d.Program)
+		}
+	}
+}
+
+// Names that cannot be looked at came into the detail as they stood.
+func TestDetailIsASCIIRegression(t *testing.T) {
+	policy := mustParse(t, "[[allow]]\ncommand = \"cat {file}\"\nargs.file = { path = \"/\" }\nrun = \"/opt/cat\"\n")
+	d := Decide(Input{Policy: policy, Files: realHost{}, Request: "cat /" + strings.Repeat("é", 200)})
+	if d.Allowed || d.Detail == "" || strings.ContainsFunc(d.Detail, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		t.Errorf("got %s", describeDecision(d))
+	}
+}
+
+// A file system that names a path and says that there is no such program had that path executed.
+func TestPathOfAMissingProgramRegression(t *testing.T) {
+	policy := mustParse(t, "[[allow]]\ncommand = \"ghost\"\n")
+	if d := Decide(Input{Policy: policy, Files: ghosts{}, Request: "ghost"}); d.Allowed {
+		t.Errorf("%s is executed", d.Program)
+	}
+}
+
+type ghosts struct{ host }
+
+func (ghosts) Lookup(name string) (string, bool) { return "/usr/bin/" + name, false }
