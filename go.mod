@@ -7,10 +7,10 @@ require (
 	golang.org/x/sys v0.49.0
 )
 
-require github.com/BurntSushi/toml v1.6.0
-
 require (
-	github.com/lmittmann/tint v1.2.1 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
-	golang.org/x/tools v0.26.0 // indirect
+	github.com/BurntSushi/toml v1.6.0
+	github.com/lmittmann/tint v1.2.1
+	github.com/rogpeppe/go-internal v1.16.0
 )
+
+require golang.org/x/tools v0.26.0 // indirect

@@ -121,12 +121,15 @@ func TestQuoteStorms(t *testing.T) {
 	})
 }
 
-// TestEveryByte puts each byte but NUL, which no environment holds, bare, in quotes of both kinds and behind a backslash.
+// TestEveryByte puts each byte but NUL, which no environment holds, bare, and if it is ASCII in quotes of both kinds and behind a
+// backslash.
 func TestEveryByte(t *testing.T) {
 	var requests []sent
 	for b := 1; b < 256; b++ {
 		for _, form := range []string{"bare", "single", "double", "escaped"} {
-			requests = append(requests, oneByte(string([]byte{byte(b)}), form))
+			if b < 0x80 || form == "bare" { // beyond ASCII no byte means anything by itself, wherever it stands
+				requests = append(requests, oneByte(string([]byte{byte(b)}), form))
+			}
 		}
 	}
 	try(t, requests)
@@ -235,7 +238,7 @@ func TestPolicyReplaced(t *testing.T) {
 	}()
 	var mu sync.Mutex
 	seen := map[string]int{}
-	atOnce(400, 4, func(i int) {
+	atOnce(200, 4, func(i int) {
 		request := []string{"probe one", "probe other"}[i%2]
 		o := run(t, h.request(request))
 		mu.Lock()

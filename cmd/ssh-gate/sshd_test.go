@@ -116,19 +116,16 @@ func TestSSHDStartsProgramsAlike(t *testing.T) {
 	s := testsshd.New(t)
 	gated := s.Authorize(t, "gated", h.keyLine())
 	direct := s.Authorize(t, "direct", "restrict")
-	for _, file := range []string{"status", "limits", "fdinfo/0", "fdinfo/1", "fdinfo/2"} {
-		d := run(t, direct.SSH(t, testsshd.Pipe, "exec cat /proc/self/"+file))
-		g := run(t, gated.SSH(t, testsshd.Pipe, "cat /proc/self/"+file))
-		keep := func(text string) string { return text }
-		switch {
-		case file == "status":
-			keep = fixedStatus
-		case file != "limits":
-			keep = flags
-		}
-		if keep(d.stdout) != keep(g.stdout) || keep(g.stdout) == "" {
-			t.Errorf("%s: by sshd:\n%+v\nby the gate:\n%+v", file, d, g)
-		}
+	const request = "cat /proc/self/status /proc/self/limits /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2"
+	d := run(t, direct.SSH(t, testsshd.Pipe, "exec "+request)).stdout
+	g := run(t, gated.SSH(t, testsshd.Pipe, request)).stdout
+	keep := func(text string) string {
+		_, limits, _ := strings.Cut(text, "Max cpu time")
+		limits, _, _ = strings.Cut(limits, "pos:")
+		return fixedStatus(text) + limits + flags(text)
+	}
+	if keep(d) != keep(g) || strings.Count(keep(g), "\n") < 30 {
+		t.Errorf("by sshd:\n%s\nby the gate:\n%s", keep(d), keep(g))
 	}
 	o := run(t, gated.SSH(t, testsshd.Pipe, "probe"))
 	if r := probed(t, o.stdout); r.Cwd != account().home || len(r.FDs) != 3 || r.Pgid != r.Sid {
@@ -140,12 +137,12 @@ func TestStatusesAndSignalsReachTheClient(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, surroundings)
 	c := testsshd.New(t).Authorize(t, "deploy", h.keyLine())
-	for _, n := range []int{0, 1, 42, 77, 128, 254} {
+	for _, n := range []int{1, 77, 254} {
 		if o := run(t, c.SSH(t, testsshd.Pipe, "probe exit", fmt.Sprint(n))); o != (outcome{status: n}) {
 			t.Errorf("exit %d became %+v", n, o)
 		}
 	}
-	for _, signal := range []int{1, 9, 13, 15} {
+	for _, signal := range []int{9, 15} {
 		if o := run(t, c.SSH(t, testsshd.Pipe, "probe kill", fmt.Sprint(signal))); o != (outcome{status: 255}) {
 			t.Errorf("signal %d became %+v", signal, o)
 		}

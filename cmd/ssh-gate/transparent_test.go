@@ -251,9 +251,9 @@ func TestEnvironment(t *testing.T) {
 			"LC_lower=C", "LC_X-Y=C", "LC_H=" + long, "LC_" + long + "=C", "LANGUAGE=de"}},
 		{name: "code", got: []string{"LD_PRELOAD=/tmp/x", "LD_LIBRARY_PATH=/tmp", "BASH_ENV=/tmp/x", "ENV=/tmp/x", "IFS=x", "PYTHONPATH=/tmp", "BASH_FUNC_x%%=() { id; }", "no equals sign", "=x"}},
 		{
-			name: "pass_env", rule: `pass_env = ["A", "B", "C", "D", "E", "TERM", "LC_A"]`,
-			got:  []string{"A=a b", "B=\xff\xfe", "C=a\x1bb", "D=" + long, "E=", "TERM=x y", "LC_A=/"},
-			want: []string{"A=a b", "B=\xff\xfe", "E=", "TERM=x y", "LC_A=/"},
+			name: "pass_env", rule: `pass_env = ["A", "B", "C", "D", "E"]`,
+			got:  []string{"A=a b", "B=\xff\xfe", "C=a\x1bb", "D=" + long, "E="},
+			want: []string{"A=a b", "B=\xff\xfe", "E="},
 		},
 		{
 			name: "env", rule: `env = { A = "fixed", LANG = "C", TERM = "dumb", B = "", SSH_CLIENT2 = "x = y" }` + "\npass_env = [\"A\"]",

@@ -71,8 +71,11 @@ func parse6(s string) (Addr, bool) {
 	}
 	a := Addr{valid: true}
 	copy(a.bytes[:], left)
+	if !gap && len(left) == 16 {
+		return a, true
+	}
 	if !gap {
-		return a, len(left) == 16
+		return Addr{}, false
 	}
 	right, ok := groups(tail, true)
 	if !ok || len(left)+len(right) > 14 { // the gap stands for one group at least

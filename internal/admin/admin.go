@@ -37,34 +37,37 @@ func verbs() []verb {
 	}
 }
 
-// Run calls a verb. --help, -h and --version are spelt as options because people try them first.
+// Run calls the verb that Asks has found. --help, -h and --version are spelt as options because people try them first.
 func Run(args []string, out, errs io.Writer) int {
-	name := strings.TrimLeft(args[0], "-")
-	if name == "h" {
-		name = "help"
+	v, _ := find(args[0])
+	if len(args) > 1 {
+		fmt.Fprintf(errs, "ssh-gate: error: %s takes no arguments; see ssh-gate help\n", v.name())
+		return exitUsage
 	}
-	for _, v := range verbs() {
-		if v.name() != name {
-			continue
-		}
-		if len(args) > 1 {
-			fmt.Fprintf(errs, "ssh-gate: error: %s takes no arguments; see ssh-gate help\n", name)
-			return exitUsage
-		}
-		return v.run(args[1:], out)
-	}
-	fmt.Fprintf(errs, "ssh-gate: error: unknown verb %+q; see ssh-gate help\n", args[0])
-	return exitUsage
+	return v.run(args[1:], out)
 }
 
-// Asks says whether the arguments call a verb: the first is no option of the gate.
+// Asks says whether the arguments call a verb. All else is the gate's, which refuses what it does not know: a key line that lacks
+// an option must end as a refusal, and on the record.
 func Asks(args []string) bool {
 	if len(args) == 0 {
 		return false
 	}
-	switch args[0] {
-	case "-h", "--help", "--version":
-		return true
+	_, known := find(args[0])
+	return known
+}
+
+func find(word string) (verb, bool) {
+	switch word {
+	case "-h", "--help":
+		word = "help"
+	case "--version":
+		word = "version"
 	}
-	return !strings.HasPrefix(args[0], "-")
+	for _, v := range verbs() {
+		if v.name() == word {
+			return v, true
+		}
+	}
+	return verb{}, false
 }

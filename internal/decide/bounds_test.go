@@ -34,6 +34,7 @@ func TestLargestRequests(t *testing.T) {
 		{"cuts without anything between", "p {t}{u}{v}{w}z", "", equal, false},
 		{"two hundred cuts", "p " + strings.Repeat("{t}", 200) + "z", "", equal, false},
 		{"two hundred cuts at nothing", "p " + strings.Repeat("{e}", 200) + "z", "", equal, false},
+		{"many cuts of which few fit", "p " + strings.Repeat("{ones}", 40), "", "p " + strings.Repeat("1", 50), true},
 		{"a regular expression at every cut", "p {r}:{r}z", "", colons, false},
 		{"cuts in every word", "p {two*} z", "", short, false},
 		{"cuts inside options", "p {o*} z", "o = { options = ['{t}:{u}:{v}:{w}x', '{t}:{u}:{n}'], repeat = true }", colons, false},
@@ -54,6 +55,7 @@ n = { int = [1, 2] }
 e = ["", "z"]
 r = { regex = '(a|:|::)*' }
 two = ["a", "b"]
+ones = ["1", "11"]
 path = { path = "/a" }
 glob = { glob = "/*a*a*a*a*a*a*a*a*a*b" }
 `+c.args+"\n[[allow]]\ncommand = \""+c.command+"\"\n")

@@ -119,12 +119,15 @@ func checkDecision(t *testing.T, in Input, d Decision) {
 			t.Fatalf("%q holds a NUL", d.Argv)
 		}
 	}
+	words, problem := argv.Split(in.Request)
+	if problem != nil && (d.Rule.Raw == "" || d.Rule.Raw != in.Request) {
+		t.Fatalf("%q is no plain words, and rule %s takes it", in.Request, d.Rule.Label())
+	}
 	if d.Rule.Run != nil {
 		checkTemplate(t, in, d)
 		return
 	}
-	words, problem := argv.Split(in.Request)
-	if problem != nil || !slices.Equal(words, d.Argv) {
+	if !slices.Equal(words, d.Argv) {
 		t.Fatalf("%q runs %q", in.Request, d.Argv)
 	}
 	if described := slices.ContainsFunc(d.Rule.Patterns, func(p policy.Pattern) bool { return literalsMatch(p, words) }); !described {

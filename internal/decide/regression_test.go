@@ -52,3 +52,20 @@ func TestPathOfAMissingProgramRegression(t *testing.T) {
 type ghosts struct{ host }
 
 func (ghosts) Lookup(name string) (string, bool) { return "/usr/bin/" + name, false }
+
+// A counted repetition without anchors made every byte begin a thousand states, for as many cuts of the word as the budget let
+// through: minutes for one request. It hangs if that comes back.
+func TestCountedRepetitionRegression(t *testing.T) {
+	policy := mustParse(t, `
+[[allow]]
+command   = "fetch {host}:{name}"
+run       = "/opt/fetch"
+args.host = { regex = '[a-z0-9:-]{1,253}\.example\.org' }
+args.name = { regex = '[a-z0-9-]+' }
+`)
+	for range 50 {
+		if d := Decide(Input{Policy: policy, Files: host{}, Request: "fetch " + strings.Repeat("a:", 32_000)}); d.Allowed {
+			t.Fatal("allowed")
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 // maxWork bounds, in bytes looked at, how much one request may cost by words that can be cut into values in many ways, such as
 // ":::::::" against {a}:{b}:{c}. Words that people send stay below a thousandth of it. Beyond it nothing matches, no later rule
 // either: the rule that was given up could have been the first that describes the request.
-const maxWork = 4 << 20
+const maxWork = 512 << 10
 
 type budget struct{ used int }
 

@@ -99,7 +99,7 @@ func trustedFolder() (string, error) {
 		probe := dir + "/probe"
 		err = os.WriteFile(probe, nil, 0o600)
 		if err == nil {
-			_, err = safefile.Read(probe, 1, safefile.Owner(os.Getuid()))
+			_, _, err = safefile.Read(probe, 1, safefile.Owner(os.Getuid()))
 		}
 		if err == nil {
 			return dir, nil

@@ -4,6 +4,7 @@ package gate
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -20,7 +21,21 @@ import (
 // Run is the gate with the arguments behind the program's name and the environment that sshd made. It returns the exit status,
 // and does not return where the request is allowed and its program could be started.
 func Run(args, env []string) int {
-	g := &gate{now: time.Now(), config: policy.DefaultConfig()}
+	g := &gate{now: time.Now(), config: policy.DefaultConfig(), signals: launch.HoldSignals()}
+	return g.guarded(func() int { return g.run(args, env) })
+}
+
+// guarded turns a panic, which would leave without a record and show the client a stack trace, into a refusal.
+func (g *gate) guarded(run func() int) (status int) {
+	defer func() {
+		if p := recover(); p != nil {
+			status = g.end(ending{reason: record.InternalError, err: fmt.Errorf("panic: %v", p)})
+		}
+	}()
+	return run()
+}
+
+func (g *gate) run(args, env []string) int {
 	var accountError error
 	g.session, accountError = session.New(env, unix.Getuid())
 	o, err := parseOptions(args)
@@ -28,10 +43,13 @@ func Run(args, env []string) int {
 		return g.end(ending{reason: record.Usage, err: err})
 	}
 	g.options = o
+	if end := g.loadConfig(); end != nil {
+		return g.end(*end)
+	}
 	if accountError != nil {
 		return g.end(ending{reason: record.AccountUnknown, err: accountError})
 	}
-	if end := g.load(); end != nil {
+	if end := g.loadPolicy(); end != nil {
 		return g.end(*end)
 	}
 	d := decide.Decide(decide.Input{
@@ -57,6 +75,8 @@ type gate struct {
 	options *options // nil until they are known to be right
 	config  *policy.Config
 	policy  *policy.Policy // nil until it is read
+	own     bool           // the policy is the invoking user's, not root's
+	signals *launch.Signals
 }
 
 // owner is who may own what an option points to, and the programs that a policy of one's own runs: beside root, who runs this.
@@ -67,39 +87,46 @@ func owner(own bool) safefile.Owner {
 	return safefile.RootOnly
 }
 
-// load reads the configuration and the policy, or says how the run ends.
-func (g *gate) load() *ending {
+// loadConfig reads the configuration, or says how the run ends. Only a default path at which there plainly is nothing means the
+// built-in values: a link that leads to nothing was meant to lead somewhere.
+func (g *gate) loadConfig() *ending {
 	o := g.options
-	text, err := safefile.Read(o.config, policy.MaxBytes, owner(o.ownConfig))
-	switch fault := faultOf(err); {
-	case fault == safefile.Missing && !o.ownConfig:
-	case err != nil:
+	text, _, err := safefile.Read(o.config, policy.MaxBytes, owner(o.ownConfig))
+	if fault := faultOf(err); fault == safefile.Missing && !o.ownConfig {
+		return nil
+	} else if err != nil {
 		return &ending{reason: configReasons[fault], err: err}
-	default:
-		config, faults := policy.ParseConfig(o.config, text)
-		if faults != nil {
-			return &ending{reason: record.ConfigInvalid, err: faults}
-		}
-		g.config = config
 	}
-	if text, err = safefile.Read(o.policy, policy.MaxBytes, owner(o.ownPolicy)); err != nil {
+	config, faults := policy.ParseConfig(o.config, text)
+	if faults != nil {
+		return &ending{reason: record.ConfigInvalid, err: faults}
+	}
+	g.config = config
+	return nil
+}
+
+// loadPolicy reads the policy, or says how the run ends.
+func (g *gate) loadPolicy() *ending {
+	o := g.options
+	text, own, err := safefile.Read(o.policy, policy.MaxBytes, owner(o.ownPolicy))
+	if err != nil {
 		return &ending{reason: policyReasons[faultOf(err)], err: err}
 	}
 	p, faults := policy.Parse(o.key, o.policy, text)
 	if faults != nil {
 		return &ending{reason: record.PolicyInvalid, err: faults}
 	}
-	g.policy = p
+	g.policy, g.own = p, own
 	return nil
 }
 
 var (
 	configReasons = [...]record.Reason{safefile.Missing: record.ConfigMissing, safefile.Unsafe: record.ConfigUnsafe,
-		safefile.Unreadable: record.ConfigUnreadable, safefile.TooLarge: record.ConfigInvalid}
+		safefile.Unreadable: record.ConfigUnreadable, safefile.TooLarge: record.ConfigInvalid, safefile.Astray: record.ConfigMissing}
 	policyReasons = [...]record.Reason{safefile.Missing: record.PolicyMissing, safefile.Unsafe: record.PolicyUnsafe,
-		safefile.Unreadable: record.PolicyUnreadable, safefile.TooLarge: record.PolicyInvalid}
+		safefile.Unreadable: record.PolicyUnreadable, safefile.TooLarge: record.PolicyInvalid, safefile.Astray: record.PolicyMissing}
 	programReasons = [...]record.Reason{safefile.Missing: record.ProgramMissing, safefile.Unsafe: record.ProgramUnsafe,
-		safefile.Unreadable: record.ProgramUnsafe, safefile.TooLarge: record.ProgramUnsafe}
+		safefile.Unreadable: record.ProgramUnsafe, safefile.TooLarge: record.ProgramUnsafe, safefile.Astray: record.ProgramMissing}
 )
 
 func faultOf(err error) safefile.Fault {
@@ -112,7 +139,7 @@ func faultOf(err error) safefile.Fault {
 
 // launch starts the program of an allowed request. It returns only if that could not be done.
 func (g *gate) launch(d *decide.Decision) ending {
-	if err := safefile.Program(d.Program, owner(g.options.ownPolicy)); err != nil {
+	if err := safefile.Program(d.Program, owner(g.own)); err != nil {
 		return ending{reason: programReasons[faultOf(err)], rule: d.Rule, err: err}
 	}
 	settings := &d.Rule.Settings
@@ -120,6 +147,7 @@ func (g *gate) launch(d *decide.Decision) ending {
 		Path: d.Program, Argv: d.Argv,
 		Env: launch.Environment(g.session, g.config.Path, settings),
 		Dir: settings.Dir, Umask: settings.Umask, StdinNone: settings.StdinNone,
+		Signals: g.signals,
 	}
 	if g.config.Log.All || g.policy.LogAll {
 		_, written, err := g.record(ending{reason: record.Matched, rule: d.Rule})
@@ -151,7 +179,7 @@ func (g *gate) record(e ending) (ref string, written bool, err error) {
 	if e.rule != nil {
 		entry.Rule = e.rule.Label()
 	}
-	if s := g.session; s != nil {
+	if s := g.session; s != nil { // nil only before anything was read
 		entry.User, entry.ClientIP, entry.Port = s.Account.Name, s.ClientIP, s.ClientPort
 		entry.Request, entry.Bytes = s.Request, len(s.Request)
 	}

@@ -39,7 +39,7 @@ func parseOptions(args []string) (*options, error) {
 		case "--key", "--policy", "--policy-dir", "--config":
 		default:
 			if !strings.HasPrefix(name, "-") {
-				return nil, usageError("unexpected argument " + strconv.QuoteToASCII(name) + "; the gate takes options only")
+				return nil, usageError("unexpected argument " + strconv.QuoteToASCII(name) + ", which is no verb, and the gate takes options only; see ssh-gate help")
 			}
 			return nil, usageError("unknown option " + strconv.QuoteToASCII(name) + "; known are --key, --policy, --policy-dir, --config")
 		}

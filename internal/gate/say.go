@@ -24,7 +24,7 @@ type ending struct {
 // end records and then tells, in this order: a client that hangs up before it is told must not leave without a record.
 func (g *gate) end(e ending) int {
 	meaning := record.Of(e.reason)
-	remote := g.session != nil && g.session.Remote()
+	remote := g.session == nil || g.session.Remote()
 	var (
 		ref       string
 		recordErr error
@@ -34,7 +34,7 @@ func (g *gate) end(e ending) int {
 	}
 	var b strings.Builder
 	switch {
-	case e.reason == record.Usage:
+	case e.reason == record.Usage && !remote:
 		line(&b, "error: "+e.err.Error())
 	case meaning.Event == record.Error && !remote:
 		explain(&b, e, meaning, ref)

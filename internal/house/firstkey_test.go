@@ -73,7 +73,8 @@ func TestFirstKey(t *testing.T) {
 		}
 		script += "must " + status + " '" + strings.ReplaceAll(command, "'", `'\''`) + "'\n"
 	}
-	script += "[ \"$(grep -c denied /var/log/ssh-gate/ssh-gate.log)\" = 3 ]\necho all of it worked\n"
+	// For the refused terminal ssh may have asked for a shell already, which is then denied as well.
+	script += "[ \"$(grep -c denied /var/log/ssh-gate/ssh-gate.log)\" -ge 3 ]\necho all of it worked\n"
 
 	binary := filepath.Join(t.TempDir(), "ssh-gate")
 	build := exec.Command("go", "build", "-o", binary, module+"cmd/ssh-gate")

@@ -28,7 +28,6 @@ var rooms = []string{
 var apart = [][2]string{
 	{"internal/admin", "internal/gate"},
 	{"internal/admin", "internal/launch"},
-	{"internal/decide", "internal/safefile"}, // the decision asks policy.Files
 	{"internal/decide", "internal/session"},
 	{"internal/policy", "internal/session"},
 	{"internal/launch", "internal/decide"},

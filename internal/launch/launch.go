@@ -18,6 +18,7 @@ type Plan struct {
 	Dir       string       // to be entered; empty: the present one
 	Umask     *fs.FileMode // nil: the present one
 	StdinNone bool         // standard input becomes /dev/null
+	Signals   *Signals     // what HoldSignals returned; nil if it was not called
 }
 
 // FolderError is the failure to prepare what the program starts in, before anything was executed.
@@ -29,7 +30,8 @@ func (e *FolderError) Unwrap() error { return e.err }
 // Exec executes the plan, and returns only if that fails.
 //
 // syscall.Exec, not a raw execve: it restores the soft limit of open files that Go's runtime raised, and keeps the runtime from
-// starting a thread meanwhile. Signal handlers are reset by the kernel; ignored signals stay ignored, as without the gate.
+// starting a thread meanwhile. The kernel resets signal handlers. Of signals that were ignored or blocked before, Go's runtime
+// keeps few so; sshd starts its commands with none.
 func Exec(p *Plan) error {
 	if p.Dir != "" {
 		if err := unix.Chdir(p.Dir); err != nil {
@@ -47,7 +49,12 @@ func Exec(p *Plan) error {
 	if p.Umask != nil {
 		unix.Umask(int(p.Umask.Perm()))
 	}
-	return fmt.Errorf("%+q: %w", p.Path, syscall.Exec(p.Path, p.Argv, p.Env))
+	if p.Signals != nil {
+		p.Signals.release()
+	}
+	err := syscall.Exec(p.Path, p.Argv, p.Env)
+	HoldSignals() // a failure is yet to be recorded
+	return fmt.Errorf("%+q: %w", p.Path, err)
 }
 
 func nullStdin() error {

@@ -156,6 +156,9 @@ func (t *class) parse(source []rune) error {
 			t.add(r, r)
 			continue
 		}
+		if mixed(r, source[i+2]) {
+			return fmt.Errorf("the range %s mixes digits, small letters, capitals and others", strconv.QuoteToASCII(string(source[i:i+3])))
+		}
 		if source[i+2] < r {
 			return fmt.Errorf("the range %s is the wrong way round", strconv.QuoteToASCII(string(source[i:i+3])))
 		}
@@ -163,6 +166,25 @@ func (t *class) parse(source []rune) error {
 		i += 2
 	}
 	return nil
+}
+
+// mixed says whether the ends of a range are of different kinds: what stands between them in ASCII is then seldom what was meant,
+// as in "A-z", or in ".-_", which holds the slash.
+func mixed(lo, hi rune) bool {
+	kind := func(r rune) int {
+		switch {
+		case r >= '0' && r <= '9':
+			return 1
+		case r >= 'a' && r <= 'z':
+			return 2
+		case r >= 'A' && r <= 'Z':
+			return 3
+		case r >= 0x80:
+			return 4
+		}
+		return 0
+	}
+	return kind(lo) == 0 || kind(lo) != kind(hi)
 }
 
 // regex checks the source by parsing it alone; regexp.Compile fails on nothing that this parses.
@@ -178,6 +200,10 @@ func (t *table) regex() Type {
 	if _, err := syntax.Parse(source, syntax.Perl); err != nil {
 		t.fault("regex", "it does not compile: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "),
 			"write RE2 syntax, which must be complete by itself")
+		return nil
+	}
+	if _, err := syntax.Parse(anchored(source), syntax.Perl); err != nil {
+		t.fault("regex", `it holds a \Q that is never closed`, `close it with \E`)
 		return nil
 	}
 	return &expression{source: source}

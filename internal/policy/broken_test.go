@@ -184,6 +184,7 @@ func TestBoundsAreInclusive(t *testing.T) {
 		"regex":     "[[allow]]\ncommand = \"a {x}\"\nargs.x = { regex = '" + strings.Repeat("a", maxRegex) + "' }\n",
 		"bytes":     strings.Repeat("#\n", MaxBytes/2),
 		"nesting":   "[[allow]]\ncommand = \"a {x}\"\nargs = { x = { int = [1, 2] } } # " + strings.Repeat("[", 100),
+		"dots":      "[[allow]]\ncommand = \"a {a}{b}{c}{d}{e}{f}{g}{h}{i}\"\nargs = { a.int = [1, 2], b.int = [1, 2], c.int = [1, 2], d.int = [1, 2], e.int = [1, 2], f.int = [1, 2], g.int = [1, 2], h.int = [1, 2], i.int = [1, 2] }\n",
 		"name":      "[[allow]]\nname = \"" + strings.Repeat("n", 64) + "\"\ncommand = \"a\"\n",
 	} {
 		if _, faults := Parse("k", name, []byte(text)); faults != nil {

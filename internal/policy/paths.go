@@ -36,8 +36,8 @@ func (t *subtree) absolute(v string) (string, bool) {
 	if v[0] == '/' {
 		return v, true
 	}
-	if t.dir == "" {
-		return "", false
+	if first, _, _ := strings.Cut(v, "/"); t.dir == "" || strings.Contains(first, ":") {
+		return "", false // rsync, scp and tar take host:path for a place on another host
 	}
 	return joinPath(t.dir, v), true
 }

@@ -66,3 +66,16 @@ func TestDashAsEndOfARangeRegression(t *testing.T) {
 		}
 	}
 }
+
+// A relative value is a file below cwd to the gate, and a place on another host to rsync, scp and tar.
+func TestPathOnAnotherHostRegression(t *testing.T) {
+	typ, err := bind(&subtree{root: "/srv", shown: "/srv", itself: true}, "/srv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]bool{"host:x": false, "user@127.0.0.1:x": false, "a/b:c": true, "/srv/b:c": true, "a": true} {
+		if typ.Accepts(value) != want {
+			t.Errorf("%q is accepted: %t", value, !want)
+		}
+	}
+}

@@ -22,7 +22,14 @@ func TestScanAgreesWithTheDecoder(t *testing.T) {
 		if _, err := toml.Decode(text, &top); err != nil {
 			t.Fatalf("the test writes no TOML: %v\n%s", err, text)
 		}
-		s := scanCheck{t: t, text: text, spans: scan(text).found}
+		if deep, pairs := survey(text); deep >= 0 || pairs != leaves(top) {
+			t.Fatalf("too deep at %d, %d pairs and %d leaves in\n%s", deep, pairs, leaves(top), text)
+		}
+		scanned := scan(text)
+		if scanned.twice != (span{}) {
+			t.Fatalf("%v stands twice in\n%s", scanned.twice, text)
+		}
+		s := scanCheck{t: t, text: text, spans: scanned.found}
 		s.table(nil, top)
 		nodes += s.nodes
 		if t.Failed() {
@@ -210,7 +217,7 @@ func (w *tomlWriter) value(depth int) string {
 		}
 	}
 	return w.one(`"a"`, `""`, `''`, `'a\'`, `"a\"b]"`, `"a\\"`, `'a"]#'`, `"é, 漢"`, `"\u0041\t"`,
-		"\"\"\"a\n]\"\"\"", `"""a"""""`, `"""a""""`, `""""a"""`, `""""""`, `''''''`, "'''a\n'b''\\'''''", `"""a\""""""`, "\"\"\"a\\\n  b # \"\"\"",
+		"\"\"\"a\n]\"\"\"", `"""a"""""`, `"""a""""`, `""""a"""`, `""""""`, `"""a\"""b"""`, `''''''`, "'''a\n'b''\\'''''", `"""a\""""""`, "\"\"\"a\\\n  b # \"\"\"",
 		"0", "-17", "+9", "1_000", "0xff", "0o17", "0b1", "1.5", "-1e6", "inf", "true", "false",
 		"2027-01-01T00:00:00Z", "2027-01-01 00:00:00+02:00", "2027-01-01T00:00:00.5", "2027-01-01", "12:34:56")
 }

@@ -8,6 +8,7 @@ type Reason string
 const (
 	ExitUsage       = 64
 	ExitUnavailable = 69
+	ExitSoftware    = 70
 	ExitIO          = 74
 	ExitDenied      = 77
 	ExitConfig      = 78
@@ -42,6 +43,7 @@ const (
 	ProgramFailed     Reason = "program-failed"
 	FolderUnavailable Reason = "folder-unavailable"
 	RecordFailed      Reason = "record-failed"
+	InternalError     Reason = "internal-error"
 	Usage             Reason = "usage"
 )
 
@@ -85,6 +87,7 @@ var Reasons = []Meaning{
 	{ProgramFailed, Error, ExitUnavailable, "the program cannot be started", "The kernel refused to start the program.", "see detail"},
 	{FolderUnavailable, Error, ExitUnavailable, "the program cannot be started", "The rule's cwd cannot be entered, or its standard input cannot be opened.", "see detail"},
 	{RecordFailed, Error, ExitIO, "not recorded, so not started", "A record is required, and no place took it.", "mend the log; see [log] in config.toml"},
+	{InternalError, Error, ExitSoftware, "internal error", "The gate itself failed; nothing ran.", "report the detail of the record as a fault of ssh-gate"},
 	{Usage, Error, ExitUsage, "called wrongly", "The gate was given wrong options.", "correct the key line"},
 }
 

@@ -59,7 +59,7 @@ func declared(t *testing.T) []Reason {
 }
 
 func TestMeanings(t *testing.T) {
-	statuses := map[Event][]int{Allowed: {0}, Denied: {ExitDenied}, Error: {ExitUsage, ExitUnavailable, ExitIO, ExitConfig}}
+	statuses := map[Event][]int{Allowed: {0}, Denied: {ExitDenied}, Error: {ExitUsage, ExitUnavailable, ExitSoftware, ExitIO, ExitConfig}}
 	for _, m := range Reasons {
 		if m.Reason == "" || strings.Trim(string(m.Reason), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			t.Errorf("%q is no code of small letters, digits and hyphens", m.Reason)
@@ -85,7 +85,7 @@ func TestMeanings(t *testing.T) {
 func TestStatuses(t *testing.T) {
 	for reason, want := range map[Reason]int{
 		Matched: 0, NoCommand: 77, NeedsShell: 77, NoRule: 77, Expired: 77, WrongKey: 77, PolicyMissing: 78, ConfigInvalid: 78, AccountUnknown: 78,
-		ProgramMissing: 69, ProgramUnsafe: 69, FolderUnavailable: 69, RecordFailed: 74, Usage: 64,
+		ProgramMissing: 69, ProgramUnsafe: 69, FolderUnavailable: 69, RecordFailed: 74, InternalError: 70, Usage: 64,
 	} {
 		if m := Of(reason); m.Reason != reason || m.Status != want {
 			t.Errorf("%s: %s, %d; want %d", reason, m.Reason, m.Status, want)

@@ -72,9 +72,13 @@ func send(socket string, kind int, message []byte) error {
 	}
 	// MSG_NOSIGNAL: a stream whose reader is gone must not kill the gate before it has told the client.
 	for {
-		err := unix.Sendto(fd, message, unix.MSG_NOSIGNAL, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return err
+		n, err := unix.SendmsgN(fd, message, nil, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err == nil && n < len(message):
+			return fmt.Errorf("took %d of %d bytes", n, len(message)) // a stream whose reader is slow
 		}
+		return err
 	}
 }

@@ -95,7 +95,7 @@ func TestWriteRefused(t *testing.T) {
 	defer socket.Close()
 	for file, want := range map[string]string{
 		path("missing/log"):              "does not exist",
-		path("kept/log"):                 "does not exist",
+		path("kept/log"):                 "lies below a file",
 		path("link"):                     "is a link",
 		path("dangling"):                 "is a link",
 		path("fifo"):                     "is a FIFO",

@@ -7,6 +7,7 @@ import (
 )
 
 const (
+	maxSteps = 512  // components that are looked at on the way of one path, links included
 	maxLinks = 40   // as many as the kernel follows, path_resolution(7)
 	maxPath  = 4096 // PATH_MAX, in bytes
 )
@@ -16,6 +17,7 @@ type place struct {
 	dir  int // an O_PATH descriptor
 	name string
 	path string // for people: the same place with the links resolved
+	own  bool   // somebody else than root owns a folder on the way to it
 }
 
 func (p *place) close() { unix.Close(p.dir) }
@@ -40,7 +42,7 @@ func reach(path string, owner Owner) (*place, error) {
 	dir := w.stack[top].fd
 	w.stack = w.stack[:top]
 	w.closeFrom(0)
-	at.dir = dir
+	at.dir, at.own = dir, w.own
 	return at, nil
 }
 
@@ -55,6 +57,10 @@ type walker struct {
 	stack []folder
 	rest  []string
 	links int
+	steps int
+
+	target int  // how many of the first in rest come from a link; below 0: the last one taken did not
+	own    bool // somebody else than root owns a folder or link on the way
 }
 
 func (w *walker) run() (*place, error) {
@@ -65,8 +71,11 @@ func (w *walker) run() (*place, error) {
 		if len(w.rest) == 0 {
 			return nil, &Error{Unsafe, w.top().path, "is a folder, not a regular file", ""}
 		}
+		if w.steps++; w.steps > maxSteps {
+			return nil, lookFault(w.top().path, unix.ELOOP)
+		}
 		name := w.rest[0]
-		w.rest = w.rest[1:]
+		w.rest, w.target = w.rest[1:], w.target-1
 		if name == ".." {
 			if len(w.stack) > 1 {
 				w.closeFrom(len(w.stack) - 1)
@@ -85,6 +94,9 @@ func (w *walker) step(name string) (*place, error) {
 	top := w.top()
 	path := join(top.path, name)
 	fd, err := openat(top.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	if err == unix.ENOENT && w.target >= 0 {
+		return nil, &Error{Astray, path, "does not exist, and a link leads there", ""}
+	}
 	if err != nil {
 		return nil, lookFault(path, err)
 	}
@@ -106,9 +118,10 @@ func (w *walker) step(name string) (*place, error) {
 		return &place{name: name, path: path}, nil
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
 		unix.Close(fd)
-		return nil, &Error{Missing, path, "is not a folder", ""}
+		return nil, &Error{Astray, path, "is not a folder", ""}
 	}
 	w.stack = append(w.stack, folder{fd, path})
+	w.own = w.own || st.Uid != 0
 	return nil, judge(&st, path, w.owner)
 }
 
@@ -123,7 +136,8 @@ func (w *walker) follow(fd int, path string) error {
 	if strings.HasPrefix(target, "/") {
 		w.closeFrom(1)
 	}
-	w.rest = append(split(target), w.rest...)
+	parts := split(target)
+	w.rest, w.target = append(parts, w.rest...), max(w.target, 0)+len(parts)
 	return nil
 }
 

@@ -23,7 +23,10 @@ func Resolve(path string) (string, error) {
 		links   int
 		missing bool
 	)
-	for len(rest) > 0 {
+	for steps := 0; len(rest) > 0; steps++ {
+		if steps > maxSteps {
+			return "", fmt.Errorf("%+q: %w", path, unix.ELOOP)
+		}
 		name := rest[0]
 		rest = rest[1:]
 		if name == ".." {

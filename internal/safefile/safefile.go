@@ -24,6 +24,7 @@ const (
 	Unsafe                      // somebody else may write it, or it is no regular file
 	Unreadable                  // it may be fine, but this user cannot look at it, or reading failed
 	TooLarge                    // more bytes than the caller takes
+	Astray                      // the way ends: a link leads to nothing, or a file stands where a folder should
 )
 
 // Error is what is wrong with a path, and what to type about it.
@@ -38,33 +39,34 @@ func (e *Error) Error() string { return fmt.Sprintf("%+q %s", e.Path, e.Problem)
 
 // Read returns the content of a regular file of at most max bytes which nobody but root, or owner, can have written: not the
 // file, not a folder above it, not a link on the way. All is judged on opened descriptors, so what is judged is what is read.
-func Read(path string, max int64, owner Owner) ([]byte, error) {
+// own says that it was owner, not root alone, who could.
+func Read(path string, max int64, owner Owner) (data []byte, own bool, err error) {
 	at, err := reach(path, owner)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer at.close()
 	// O_NONBLOCK: opening a FIFO would wait for a writer. O_NOFOLLOW: links were followed, and judged, on the way here.
 	fd, err := openat(at.dir, at.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if err != nil {
-		return nil, lookFault(at.path, err)
+		return nil, false, lookFault(at.path, err)
 	}
 	defer unix.Close(fd)
 	st, fault := judgeFile(fd, at.path, owner)
 	if fault != nil {
-		return nil, fault
+		return nil, false, fault
 	}
 	if st.Size > max {
-		return nil, &Error{TooLarge, at.path, fmt.Sprintf("is %d bytes long, more than the %d that are read", st.Size, max), ""}
+		return nil, false, &Error{TooLarge, at.path, fmt.Sprintf("is %d bytes long, more than the %d that are read", st.Size, max), ""}
 	}
-	data, err := readAll(fd, int(st.Size), max)
+	data, err = readAll(fd, int(st.Size), max)
 	if err != nil {
-		return nil, &Error{Unreadable, at.path, "cannot be read: " + err.Error(), ""}
+		return nil, false, &Error{Unreadable, at.path, "cannot be read: " + err.Error(), ""}
 	}
 	if int64(len(data)) > max {
-		return nil, &Error{TooLarge, at.path, fmt.Sprintf("grew beyond %d bytes while it was read", max), ""}
+		return nil, false, &Error{TooLarge, at.path, fmt.Sprintf("grew beyond %d bytes while it was read", max), ""}
 	}
-	return data, nil
+	return data, at.own || st.Uid != 0, nil
 }
 
 // Program judges the file that path leads to by the same rules as Read, and that it is executable by somebody; path itself is
@@ -136,8 +138,10 @@ func readAll(fd, size int, max int64) ([]byte, error) {
 // lookFault turns the error of a look at path into an Error.
 func lookFault(path string, err error) error {
 	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+	case errors.Is(err, unix.ENOENT):
 		return &Error{Missing, path, "does not exist", ""}
+	case errors.Is(err, unix.ENOTDIR):
+		return &Error{Astray, path, "lies below a file", ""}
 	case errors.Is(err, unix.ELOOP):
 		return &Error{Unsafe, path, "is a link, or leads through too many links", ""}
 	}

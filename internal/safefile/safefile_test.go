@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,21 +19,21 @@ const limit = 100 // bytes that the tests read at most
 func TestRead(t *testing.T) {
 	tr := newTree(t)
 	for _, text := range []string{"", "x", "a = 1\n", "\x00\xff", strings.Repeat("x", limit)} {
-		if data, err := Read(tr.file("file", text, 0o644), limit, self); err != nil || string(data) != text {
+		if data, _, err := Read(tr.file("file", text, 0o644), limit, self); err != nil || string(data) != text {
 			t.Errorf("%q, %v; want %q", data, err, text)
 		}
 	}
 	large := tr.file("large", strings.Repeat("x", limit+1), 0o644)
-	_, err := Read(large, limit, self)
+	_, _, err := Read(large, limit, self)
 	refused(t, err, TooLarge, large, "is 101 bytes long, more than the 100 that are read", "")
-	if data, err := Read(large, limit+1, self); err != nil || len(data) != limit+1 {
+	if data, _, err := Read(large, limit+1, self); err != nil || len(data) != limit+1 {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
-	if data, err := Read(tr.file("empty", "", 0o644), 0, self); err != nil || len(data) != 0 {
+	if data, _, err := Read(tr.file("empty", "", 0o644), 0, self); err != nil || len(data) != 0 {
 		t.Errorf("%q, %v", data, err)
 	}
 	big := strings.Repeat("0123456789abcdef", 1<<16)
-	if data, err := Read(tr.file("big", big, 0o644), 1<<20, self); err != nil || string(data) != big {
+	if data, _, err := Read(tr.file("big", big, 0o644), 1<<20, self); err != nil || string(data) != big {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 }
@@ -43,11 +45,11 @@ func TestReadGrowing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, err := Read(file, int64(len(want)), RootOnly); err != nil || string(data) != string(want) {
+	if data, _, err := Read(file, int64(len(want)), RootOnly); err != nil || string(data) != string(want) {
 		t.Errorf("%q, %v", data, err)
 	}
 	for _, max := range []int{0, 1, len(want) - 1} {
-		data, err := Read(file, int64(max), RootOnly)
+		data, _, err := Read(file, int64(max), RootOnly)
 		if data != nil {
 			t.Errorf("%q, although it is longer than %d", data, max)
 		}
@@ -61,7 +63,7 @@ func TestReadModes(t *testing.T) {
 	path := tr.file("file", "x", 0o600)
 	for mode := os.FileMode(0); mode <= 0o777; mode++ {
 		tr.mode("file", mode)
-		data, err := Read(path, limit, self)
+		data, _, err := Read(path, limit, self)
 		switch {
 		case mode&0o400 == 0 && os.Getuid() != 0:
 			refused(t, err, Unreadable, path, "permission denied", "")
@@ -83,7 +85,7 @@ func TestFolderModes(t *testing.T) {
 	for _, folder := range []string{"", "a", "a/b", "a/b/c"} {
 		for _, mode := range []os.FileMode{0o755, 0o700, 0o711, 0o500, 0o555, 0o1755, 0o2755} {
 			tr.mode(folder, mode)
-			if _, err := Read(path, limit, self); err != nil {
+			if _, _, err := Read(path, limit, self); err != nil {
 				t.Errorf("mode %04o of %q: %v", mode, folder, err)
 			}
 			if err := Program(path, self); err != nil {
@@ -93,7 +95,7 @@ func TestFolderModes(t *testing.T) {
 		for _, mode := range []os.FileMode{0o775, 0o757, 0o777, 0o720, 0o702, 0o1777, 0o1775, 0o2775, 0o3777} {
 			tr.mode(folder, mode)
 			problem := fmt.Sprintf("may be written by others (mode %04o)", mode)
-			_, err := Read(path, limit, self)
+			_, _, err := Read(path, limit, self)
 			refused(t, err, Unsafe, tr.path(folder), problem, "chmod go-w")
 			refused(t, Program(path, self), Unsafe, tr.path(folder), problem, "chmod go-w")
 		}
@@ -102,15 +104,15 @@ func TestFolderModes(t *testing.T) {
 }
 
 func TestRootOnly(t *testing.T) {
-	if _, err := Read("/etc/passwd", 1<<20, RootOnly); err != nil {
+	if _, _, err := Read("/etc/passwd", 1<<20, RootOnly); err != nil {
 		t.Error(err)
 	}
-	if _, err := Read("/etc/passwd", 1<<20, stranger); err != nil {
+	if _, _, err := Read("/etc/passwd", 1<<20, stranger); err != nil {
 		t.Errorf("root may own what another user may: %v", err)
 	}
 	tr := newTree(t)
 	path := tr.file("file", "x", 0o644)
-	_, err := Read(path, limit, RootOnly)
+	_, _, err := Read(path, limit, RootOnly)
 	if os.Getuid() == 0 {
 		if err != nil {
 			t.Error(err)
@@ -131,21 +133,64 @@ func TestOwners(t *testing.T) {
 	for _, name := range []string{"", "a", "a/b", "a/b/file"} {
 		tr.must(os.Chown(tr.path(name), stranger, 0))
 		for _, owner := range []Owner{RootOnly, stranger + 1, 1} {
-			_, err := Read(path, limit, owner)
+			_, _, err := Read(path, limit, owner)
 			refused(t, err, Unsafe, tr.path(name), problem, fmt.Sprintf("chown root %q", tr.path(name)))
 			refused(t, Program(path, owner), Unsafe, tr.path(name), problem, "chown root")
 		}
-		if _, err := Read(path, limit, stranger); err != nil {
+		if _, _, err := Read(path, limit, stranger); err != nil {
 			t.Errorf("%q, of the owner: %v", name, err)
 		}
 		if err := Program(path, stranger); err != nil {
 			t.Errorf("%q, of the owner: %v", name, err)
 		}
 		tr.must(os.Chown(tr.path(name), 0, stranger)) // the group does not matter where it may not write
-		if _, err := Read(path, limit, RootOnly); err != nil {
+		if _, _, err := Read(path, limit, RootOnly); err != nil {
 			t.Errorf("%q, of the group: %v", name, err)
 		}
 		tr.must(os.Chown(tr.path(name), 0, 0))
+	}
+}
+
+// TestReadOwn: whether somebody else than root could have written what was read.
+func TestReadOwn(t *testing.T) {
+	if _, own, err := Read("/etc/passwd", 1<<20, stranger); own || err != nil {
+		t.Errorf("/etc/passwd: own %t, %v", own, err)
+	}
+	tr := newTree(t)
+	path := tr.file("a/b/file", "x", 0o644)
+	tr.link("link", "a/b/file")
+	if _, own, err := Read(path, limit, self); own != (os.Getuid() != 0) || err != nil {
+		t.Errorf("own %t, %v", own, err)
+	}
+	asRoot(t)
+	for _, name := range []string{"", "a", "a/b", "a/b/file"} {
+		tr.must(os.Chown(tr.path(name), stranger, 0))
+		for _, path := range []string{path, tr.path("link")} {
+			if _, own, err := Read(path, limit, stranger); !own || err != nil {
+				t.Errorf("%s, where %q is another's: own %t, %v", path, name, own, err)
+			}
+		}
+		tr.must(os.Chown(tr.path(name), 0, 0))
+	}
+}
+
+// TestSteps: a path, or the links in it, cannot be made to cost without end.
+func TestSteps(t *testing.T) {
+	tr := newTree(t)
+	tr.file("a/file", "x", 0o755)
+	back := func(n int) string { return tr.dir + strings.Repeat("/a/..", n) + "/a/file" }
+	if _, _, err := Read(back(maxSteps/2-20), limit, self); err != nil {
+		t.Error(err)
+	}
+	if got, err := Resolve(back(maxSteps/2 - 20)); err != nil || got != tr.path("a/file") {
+		t.Errorf("%q, %v", got, err)
+	}
+	var fault *Error
+	if _, _, err := Read(back(maxSteps/2+1), limit, self); !errors.As(err, &fault) || fault.Fault != Unsafe || !strings.Contains(fault.Problem, "too many links") {
+		t.Errorf("%v", err)
+	}
+	if got, err := Resolve(back(maxSteps/2 + 1)); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
@@ -156,7 +201,7 @@ func TestLinkOwner(t *testing.T) {
 	tr.file("file", "x", 0o644)
 	path := tr.link("link", "file")
 	tr.must(os.Lchown(path, stranger, stranger))
-	if data, err := Read(path, limit, RootOnly); err != nil || string(data) != "x" {
+	if data, _, err := Read(path, limit, RootOnly); err != nil || string(data) != "x" {
 		t.Errorf("%q, %v", data, err)
 	}
 }
@@ -178,7 +223,7 @@ func TestAccessControlList(t *testing.T) {
 	if err := unix.Setxattr(path, "system.posix_acl_access", list, 0); err != nil {
 		t.Skipf("needs a home folder on a file system with access control lists, such as ext4, xfs or btrfs: %v", err)
 	}
-	_, err := Read(path, limit, self)
+	_, _, err := Read(path, limit, self)
 	refused(t, err, Unsafe, path, "may be written by others (mode 0664)", "chmod go-w")
 }
 
@@ -197,7 +242,7 @@ func TestLinks(t *testing.T) {
 		{"a/self", ".", "/self/self/b/file"},
 	} {
 		path := tr.link(l.name, l.target) + l.rest
-		if data, err := Read(path, limit, self); err != nil || string(data) != "x" {
+		if data, _, err := Read(path, limit, self); err != nil || string(data) != "x" {
 			t.Errorf("%s: %q, %v", path, data, err)
 		}
 		if err := Program(path, self); err != nil {
@@ -209,7 +254,7 @@ func TestLinks(t *testing.T) {
 	tr.folder("other/sub")
 	tr.link("a/leap", "../other/sub")
 	for _, path := range []string{tr.dir + "/a/leap/../file", tr.dir + "/a/b/../leap/.././file", tr.dir + "//a///leap/../sub/../file"} {
-		if data, err := Read(path, limit, self); err != nil || string(data) != "y" {
+		if data, _, err := Read(path, limit, self); err != nil || string(data) != "y" {
 			t.Errorf("%s: %q, %v", path, data, err)
 		}
 	}
@@ -231,7 +276,7 @@ func TestLinksAreJudged(t *testing.T) {
 	for name, fault := range map[string]string{
 		"open/link": "open", "good/target": "open", "good/folder/file": "open", "good/folder/in/file": "open", "good/through": "open", "good/loose": "good/writable",
 	} {
-		_, err := Read(tr.path(name), limit, self)
+		_, _, err := Read(tr.path(name), limit, self)
 		refused(t, err, Unsafe, tr.path(fault), "may be written by others", "chmod go-w")
 		refused(t, Program(tr.path(name), self), Unsafe, tr.path(fault), "may be written by others", "chmod go-w")
 	}
@@ -246,7 +291,7 @@ func TestLinkChains(t *testing.T) {
 		if _, err := os.Stat(path); (err == nil) != fine {
 			t.Fatalf("%d links: the kernel says %v", n, err)
 		}
-		data, err := Read(path, limit, self)
+		data, _, err := Read(path, limit, self)
 		if fine && (err != nil || string(data) != "x") {
 			t.Errorf("%d links: %q, %v", n, data, err)
 		}
@@ -255,7 +300,7 @@ func TestLinkChains(t *testing.T) {
 		}
 	}
 	self1 := tr.link("loop", "loop")
-	_, err := Read(self1, limit, self)
+	_, _, err := Read(self1, limit, self)
 	refused(t, err, Unsafe, self1, "too many links", "")
 	tr.link("ping", "pong")
 	refused(t, Program(tr.link("pong", "ping"), self), Unsafe, tr.path("pong"), "too many links", "")
@@ -286,7 +331,7 @@ func TestNoRegularFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		inTime(t, func() {
-			_, err := Read(path, limit, self)
+			_, _, err := Read(path, limit, self)
 			refused(t, err, Unsafe, real, problem, "")
 			refused(t, Program(path, self), Unsafe, real, problem, "")
 		})
@@ -306,9 +351,9 @@ func TestMissing(t *testing.T) {
 	}{
 		{tr.path("nothing"), Missing, tr.path("nothing"), "does not exist"},
 		{tr.path("no/thing"), Missing, tr.path("no"), "does not exist"},
-		{tr.path("dangling"), Missing, tr.path("nowhere"), "does not exist"},
-		{file + "/x", Missing, file, "is not a folder"},
-		{file + "/..", Missing, file, "is not a folder"},
+		{tr.path("dangling"), Astray, tr.path("nowhere"), "does not exist, and a link leads there"},
+		{file + "/x", Astray, file, "is not a folder"},
+		{file + "/..", Astray, file, "is not a folder"},
 		{"", Unsafe, "", "is not an absolute path"},
 		{"file", Unsafe, "file", "is not an absolute path"},
 		{"./file", Unsafe, "./file", "is not an absolute path"},
@@ -316,13 +361,22 @@ func TestMissing(t *testing.T) {
 		{tr.path(long), Unreadable, tr.path(long), "file name too long"},
 		{tr.dir + "/a\x00b", Unreadable, tr.dir + "/a\x00b", "invalid argument"},
 	} {
-		_, err := Read(c.path, limit, self)
+		_, _, err := Read(c.path, limit, self)
 		refused(t, err, c.fault, c.at, c.problem, "")
 		refused(t, Program(c.path, self), c.fault, c.at, c.problem, "")
 	}
-	if _, err := Read("/"+strings.Repeat("/", 4096-len(file))+file[1:], limit, self); err != nil {
+	if _, _, err := Read("/"+strings.Repeat("/", 4096-len(file))+file[1:], limit, self); err != nil {
 		t.Errorf("a path of 4096 bytes: %v", err)
 	}
+}
+
+// TestMissingBelowLink: a link that leads to a folder leads somewhere, also where the file is not in the folder.
+func TestMissingBelowLink(t *testing.T) {
+	tr := newTree(t)
+	tr.folder("real")
+	tr.link("link", "real")
+	_, _, err := Read(tr.path("link/file"), limit, self)
+	refused(t, err, Missing, tr.path("real/file"), "does not exist", "")
 }
 
 func TestUnreadable(t *testing.T) {
@@ -331,10 +385,10 @@ func TestUnreadable(t *testing.T) {
 	secret := tr.file("secret", "x", 0o000)
 	tr.mode("closed", 0o000)
 	ordinary(t, func() {
-		_, err := Read(path, limit, self)
+		_, _, err := Read(path, limit, self)
 		unreadable(t, err, path)
 		unreadable(t, Program(path, self), path)
-		_, err = Read(secret, limit, self)
+		_, _, err = Read(secret, limit, self)
 		unreadable(t, err, secret)
 	})
 }
@@ -377,8 +431,8 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// TestReadWhileSwapped: a file, or the folder that it lies in, is exchanged all the time for one that others may write. What
-// is read is what was judged.
+// TestReadWhileSwapped: a file, or the folder that it lies in, is exchanged all the time for one that others may write, and
+// another for a FIFO that nobody writes to. What is read is what was judged, and nothing waits.
 func TestReadWhileSwapped(t *testing.T) {
 	tr := newTree(t)
 	tr.file("good/file", "good", 0o644)
@@ -386,6 +440,8 @@ func TestReadWhileSwapped(t *testing.T) {
 	tr.mode("evil", 0o777)
 	tr.file("swap/a", "good", 0o644)
 	tr.file("swap/b", "evil", 0o666)
+	tr.file("swap/c", "good", 0o644)
+	tr.fifo("swap/d")
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -394,20 +450,62 @@ func TestReadWhileSwapped(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				unix.Renameat2(unix.AT_FDCWD, tr.path("good"), unix.AT_FDCWD, tr.path("evil"), unix.RENAME_EXCHANGE)
-				unix.Renameat2(unix.AT_FDCWD, tr.path("swap/a"), unix.AT_FDCWD, tr.path("swap/b"), unix.RENAME_EXCHANGE)
+				tr.exchange("good", "evil")
+				tr.exchange("swap/a", "swap/b")
+				tr.exchange("swap/c", "swap/d")
 			}
 		}
 	}()
-	for range 3000 {
-		for _, name := range []string{"good/file", "swap/a"} {
-			if data, err := Read(tr.path(name), limit, self); err == nil && string(data) != "good" {
-				t.Errorf("%s: %q", name, data)
+	inTime(t, func() {
+		for range 3000 {
+			for _, name := range []string{"good/file", "swap/a", "swap/c"} {
+				if data, _, err := Read(tr.path(name), limit, self); err == nil && string(data) != "good" {
+					t.Errorf("%s: %q", name, data)
+				}
 			}
 		}
-	}
+	})
 	close(stop)
 	<-stopped
+}
+
+// TestRootFolder: the root folder itself is judged, which takes another one to see.
+func TestRootFolder(t *testing.T) {
+	asRoot(t)
+	tr := newTree(t)
+	tr.file("file", "x", 0o755)
+	program, err := os.ReadFile("/proc/self/exe")
+	tr.must(err)
+	tr.file("test", string(program), 0o755)
+	for mode, want := range map[os.FileMode]string{0o755: "fine", 0o777: "/ may be written by others (mode 0777)", 0o1777: "/ may be written by others (mode 1777)"} {
+		tr.mode("", mode)
+		cmd := exec.Command("/test", "-test.run=^TestInsideRoot$")
+		cmd.Dir, cmd.Env, cmd.SysProcAttr = "/", []string{insideRoot + "=1"}, &syscall.SysProcAttr{Chroot: tr.dir}
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "["+want+"]") {
+			t.Errorf("mode %04o: %v, %s; want %s", mode, err, out, want)
+		}
+	}
+	tr.mode("", 0o700)
+}
+
+// insideRoot is the environment variable that makes TestInsideRoot the other half of TestRootFolder.
+const insideRoot = "SAFEFILE_TEST_INSIDE_ROOT"
+
+func TestInsideRoot(t *testing.T) {
+	if os.Getenv(insideRoot) == "" {
+		t.Skip("is run by TestRootFolder, in a root folder of its own")
+	}
+	_, _, err := Read("/file", limit, RootOnly)
+	var fault *Error
+	switch {
+	case errors.As(err, &fault):
+		fmt.Printf("[%s %s]\n", fault.Path, fault.Problem)
+	case err != nil:
+		t.Error(err)
+	default:
+		fmt.Println("[fine]")
+	}
 }
 
 func TestLeavesNoDescriptor(t *testing.T) {

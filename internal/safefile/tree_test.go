@@ -22,19 +22,20 @@ const stranger = 4000000123
 // patience is how long a call that must not hang may take before the test gives it up; it is never a measure.
 const patience = 30 * time.Second
 
-// tree is a folder of one's own below the home folder, because everything below /tmp is refused, that holds what it is told to.
+// tree is a folder that holds what it is told to, until the test ends.
 type tree struct {
 	t   *testing.T
 	dir string
 }
 
+// newTree makes a tree below the home folder, because everything below /tmp is refused.
 func newTree(t *testing.T) *tree {
 	t.Helper()
 	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatalf("needs a home folder: %v", err)
+	if err == nil {
+		home, err = filepath.EvalSymlinks(home)
 	}
-	if home, err = filepath.EvalSymlinks(home); err != nil {
+	if err != nil {
 		t.Fatalf("needs a home folder: %v", err)
 	}
 	for dir := home; ; dir = filepath.Dir(dir) {
@@ -49,7 +50,20 @@ func newTree(t *testing.T) *tree {
 			break
 		}
 	}
-	dir, err := os.MkdirTemp(home, ".safefile-test-")
+	return treeIn(t, home)
+}
+
+// openTree makes a tree that every user can reach, for what does not judge the folders above.
+func openTree(t *testing.T) *tree {
+	t.Helper()
+	tr := treeIn(t, os.TempDir())
+	tr.mode("", 0o755)
+	return tr
+}
+
+func treeIn(t *testing.T, base string) *tree {
+	t.Helper()
+	dir, err := os.MkdirTemp(base, ".safefile-test-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +138,11 @@ func (tr *tree) chain(n int, target string) string {
 		target = tr.path(fmt.Sprintf("chain%d/link%d", n, i))
 	}
 	return target
+}
+
+// exchange makes two names change places at once.
+func (tr *tree) exchange(a, b string) {
+	unix.Renameat2(unix.AT_FDCWD, tr.path(a), unix.AT_FDCWD, tr.path(b), unix.RENAME_EXCHANGE)
 }
 
 func (tr *tree) must(errs ...error) {

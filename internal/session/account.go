@@ -25,20 +25,22 @@ type Account struct {
 
 // lookup finds the account of a user id in /etc/passwd. Where several names share the id, LOGNAME chooses among them. An account
 // that stands elsewhere (LDAP, SSSD: asking for it would take cgo, which costs a login 0.8 ms) is described by what sshd put into
-// the environment, which sshd takes from the account database after everything that a client may send.
-func lookup(uid int, env Environ) (Account, error) {
+// the environment, which sshd takes from the account database after everything that a client may send. So it is, where sshd
+// started the gate, if the id is in the file under other names only.
+func lookup(uid int, env Environ, remote bool) (Account, error) {
 	logname := env.value("LOGNAME")
 	// Not by the os package, which would set up epoll for it.
 	if fd, err := unix.Open(passwdFile, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		defer unix.Close(fd)
 		read := func(b []byte) (int, error) { return unix.Read(fd, b) }
-		if account, ok := scan(read, uid, logname); ok {
+		account, ok := scan(read, uid, logname)
+		if ok && (account.Name == logname || logname == "" || !remote) {
 			return account, nil
 		}
 	}
 	account := Account{UID: uid, Name: logname, Home: env.value("HOME"), Shell: env.value("SHELL")}
 	if !Plain(account.Name, "$") || !strings.HasPrefix(account.Home, "/") {
-		return Account{}, fmt.Errorf("user id %d is not in %s, and LOGNAME and HOME do not say who it is", uid, passwdFile)
+		return Account{UID: uid}, fmt.Errorf("user id %d is not in %s, and LOGNAME and HOME do not say who it is", uid, passwdFile)
 	}
 	if account.Shell == "" {
 		account.Shell = "/bin/sh" // passwd(5): an empty field stands for it

@@ -168,10 +168,39 @@ func TestAccountUnknown(t *testing.T) {
 		{"LOGNAME=ada", "HOME=/" + strings.Repeat("a", maxValue)},
 	} {
 		s, err := New(env, elsewhere)
-		if err == nil {
-			t.Errorf("%q: %+v", env, s.Account)
+		if err == nil || s.Account != (Account{UID: elsewhere}) {
+			t.Errorf("%q: %+v, %v", env, s.Account, err)
 		} else if want := "user id 4000000123 is not in /etc/passwd, and LOGNAME and HOME do not say who it is"; err.Error() != want {
 			t.Errorf("%q: %v, want %s", env, err, want)
+		}
+	}
+}
+
+// TestAccountUnknownSession: what else sshd said is known nevertheless, for the record of the refusal.
+func TestAccountUnknownSession(t *testing.T) {
+	s, err := New(Environ{"SSH_CONNECTION=192.0.2.1 51234 198.51.100.2 22", "SSH_ORIGINAL_COMMAND=ls"}, elsewhere)
+	if err == nil || s == nil || s.Account.UID != elsewhere || s.Account.Name != "" || s.ClientIP != "192.0.2.1" || s.ClientPort != 51234 || s.Request != "ls" || !s.Remote() {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestAccountOtherName: an id of /etc/passwd may be shared with a name that stands elsewhere. sshd knows which one has logged in.
+func TestAccountOtherName(t *testing.T) {
+	connection := "SSH_CONNECTION=192.0.2.1 51234 198.51.100.2 22"
+	for _, c := range []struct {
+		env  Environ
+		want string // empty: no account
+	}{
+		{Environ{connection, "LOGNAME=toor", "HOME=/home/toor", "SHELL=/bin/zsh"}, "toor"},
+		{Environ{connection, "LOGNAME=root", "HOME=/wrong"}, "root"},
+		{Environ{connection, "HOME=/wrong"}, "root"},
+		{Environ{connection, "LOGNAME=toor"}, ""},
+		{Environ{connection, "LOGNAME=a b", "HOME=/home/toor"}, ""},
+		{Environ{"LOGNAME=toor", "HOME=/home/toor"}, "root"}, // by hand, such as under sudo
+	} {
+		s, err := New(c.env, 0)
+		if (err == nil) != (c.want != "") || s.Account.Name != c.want || s.Account.UID != 0 {
+			t.Errorf("%q: %+v, %v; want %q", c.env, s.Account, err, c.want)
 		}
 	}
 }

@@ -55,16 +55,15 @@ func (e Environ) value(name string) string {
 	return v
 }
 
-// New reads the session from the environment that sshd made. uid is the login user's id.
+// New reads the session from the environment that sshd made. uid is the login user's id. The error says that the account is not
+// known; the session then has everything else.
 func New(env Environ, uid int) (*Session, error) {
-	account, err := lookup(uid, env)
-	if err != nil {
-		return nil, err
-	}
-	s := &Session{Account: account, env: env}
+	s := &Session{env: env}
 	s.Request, _ = env.Get("SSH_ORIGINAL_COMMAND")
 	connection := env.value("SSH_CONNECTION")
 	s.remote = connection != ""
+	var err error
+	s.Account, err = lookup(uid, env, s.remote)
 	if f, ok := endpoints(connection, "apap"); ok {
 		s.Connection = connection
 		if s.ClientAddr, ok = address.Parse(withoutZone(f[0])); ok {
@@ -81,7 +80,7 @@ func New(env Environ, uid int) (*Session, error) {
 			s.Term = term
 		}
 	}
-	return s, nil
+	return s, err
 }
 
 // endpoints reads SSH_CONNECTION ("client port server port") or SSH_CLIENT ("client port port"), ssh(1): a for an address, p for

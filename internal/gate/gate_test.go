@@ -1,0 +1,55 @@
+package gate
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"github.com/ssh-gate/ssh-gate/internal/record"
+)
+
+// A panic would end the gate with a stack trace for the client, exit status 2, and no record.
+func TestPanicIsRecorded(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	g := &gate{now: time.Now(), config: &policy.Config{Log: policy.LogConfig{File: log, Facility: -1}}}
+	if status := g.guarded(func() int { panic("out of order") }); status != record.ExitSoftware {
+		t.Errorf("the exit status is %d", status)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"event":"error"`, `"reason":"internal-error"`, "out of order"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the record lacks %s:\n%s", want, text)
+		}
+	}
+}
+
+// A link in place of the configuration that led to nothing counted as no configuration: required records were no longer required.
+func TestDanglingConfigRegression(t *testing.T) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(home, "ssh-gate-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	link := filepath.Join(dir, "config.toml")
+	if err := os.Symlink(filepath.Join(dir, "not-mounted/config.toml"), link); err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{options: &options{config: link}}
+	if end := g.loadConfig(); end == nil {
+		t.Error("the built-in values hold")
+	}
+	g = &gate{options: &options{config: "/no-such-file-of-ssh-gate.toml"}}
+	if end := g.loadConfig(); end != nil {
+		t.Errorf("without a file: %v", end.err)
+	}
+}
