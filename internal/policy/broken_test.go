@@ -95,8 +95,8 @@ func checkFaults(t *testing.T, text string, faults Faults) {
 		if f.Len < 1 {
 			t.Errorf("%d characters to underline: %s", f.Len, f.Message)
 		}
-		if f.Message == "" || strings.Contains(f.Message+f.Hint, "\n") {
-			t.Errorf("a fault takes one line: %q, %q", f.Message, f.Hint)
+		if f.Message == "" || strings.Contains(f.Error(), "\n") {
+			t.Errorf("a fault takes one line: %q", f.Error())
 		}
 		if i > 0 && (f.Line < faults[i-1].Line || f.Line == faults[i-1].Line && f.Col < faults[i-1].Col) {
 			t.Errorf("%d:%d is told after %d:%d", f.Line, f.Col, faults[i-1].Line, faults[i-1].Col)

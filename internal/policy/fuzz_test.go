@@ -30,6 +30,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("args.a = { n = 0b"))                   // the decoder's message holds the character as it stands
 	f.Add([]byte("users = [\"a\"\u202e"))                // so does this one
+	f.Add([]byte("args.a = 0b\n"))                       // and a line end
 	f.Add([]byte("\"\u1f61"))                            // its place is a byte within a character
 	f.Add([]byte("x = [\"\"\"\\\\\"\"\"\"\"\", [[1]]]")) // six quotes close a string
 	f.Fuzz(func(t *testing.T, text []byte) {

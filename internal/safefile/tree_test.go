@@ -180,20 +180,35 @@ func inTime(t *testing.T, f func()) {
 	}
 }
 
-// ordinary runs f with the rights of an ordinary user on files, which root's are given up for on one thread.
+// ordinary runs f with the rights of an ordinary user on files.
 func ordinary(t *testing.T, f func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		f()
 		return
 	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked, so that the thread ends with the goroutine
+	onThread(t, func() error {
 		_, err := unix.SetfsuidRetUid(65534)
 		if now, _ := unix.SetfsuidRetUid(-1); err == nil && now != 65534 {
 			err = errors.New("the rights of root are still there")
 		}
+		return err
+	}, f)
+}
+
+// inside runs f with dir as its root folder.
+func inside(t *testing.T, dir string, f func()) {
+	t.Helper()
+	onThread(t, func() error { return errors.Join(unix.Unshare(unix.CLONE_FS), unix.Chroot(dir)) }, f)
+}
+
+// onThread runs f on a thread that was prepared for it. Nothing of that reaches the other threads.
+func onThread(t *testing.T, prepare func() error, f func()) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked, so that the thread ends with the goroutine
+		err := prepare()
 		if err == nil {
 			f()
 		}
