@@ -23,7 +23,7 @@ import (
 )
 
 func main() {
-	log := slog.New(tint.NewHandler(os.Stdout, &tint.Options{NoColor: !colour(os.Stdout), ReplaceAttr: withoutTime}))
+	log := slog.New(tint.NewTextHandler(os.Stdout, &tint.Options{NoColor: !colour(os.Stdout), ReplaceAttr: withoutTime}))
 	if len(os.Args) != 2 {
 		log.Error("call it with the path of ssh-gate", "example", "go run ./internal/demo ./ssh-gate")
 		os.Exit(2)
