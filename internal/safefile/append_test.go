@@ -1,6 +1,8 @@
 package safefile
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -141,6 +143,30 @@ func checkTorn(t *testing.T, path string, want bool) {
 	defer unix.Close(fd)
 	if torn != want {
 		t.Errorf("torn %t, want %t", torn, want)
+	}
+}
+
+// TestAppendNotTorn: what another gate is in the middle of writing is not torn.
+func TestAppendNotTorn(t *testing.T) {
+	tr := newTree(t)
+	path := tr.path("log")
+	line := append(bytes.Repeat([]byte("x"), 256<<10), '\n')
+	written := make(chan error)
+	go func() {
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		for n := 0; n < 64 && err == nil; n++ {
+			_, err = file.Write(line)
+		}
+		written <- errors.Join(err, file.Close())
+	}()
+	for {
+		checkTorn(t, path, false)
+		select {
+		case err := <-written:
+			tr.must(err)
+			return
+		default:
+		}
 	}
 }
 

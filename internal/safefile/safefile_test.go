@@ -340,6 +340,9 @@ func TestMissing(t *testing.T) {
 	tr := newTree(t)
 	file := tr.file("file", "x", 0o755)
 	tr.link("dangling", "nowhere/at/all")
+	tr.folder("real")
+	tr.link("link", "real")
+	tr.link("nested", "link/gone")
 	long := strings.Repeat("n", 256)
 	for _, c := range []struct {
 		path    string
@@ -350,6 +353,8 @@ func TestMissing(t *testing.T) {
 		{tr.path("nothing"), Missing, tr.path("nothing"), "does not exist"},
 		{tr.path("no/thing"), Missing, tr.path("no"), "does not exist"},
 		{tr.path("dangling"), Astray, tr.path("nowhere"), "does not exist, and a link leads there"},
+		{tr.path("nested"), Astray, tr.path("real/gone"), "does not exist, and a link leads there"},
+		{tr.path("link/gone"), Missing, tr.path("real/gone"), "does not exist"},
 		{file + "/x", Astray, file, "is not a folder"},
 		{file + "/..", Astray, file, "is not a folder"},
 		{"", Unsafe, "", "is not an absolute path"},
@@ -366,15 +371,6 @@ func TestMissing(t *testing.T) {
 	if _, _, err := Read("/"+strings.Repeat("/", 4096-len(file))+file[1:], limit, self); err != nil {
 		t.Errorf("a path of 4096 bytes: %v", err)
 	}
-}
-
-// TestMissingBelowLink: a link that leads to a folder leads somewhere, also where the file is not in the folder.
-func TestMissingBelowLink(t *testing.T) {
-	tr := newTree(t)
-	tr.folder("real")
-	tr.link("link", "real")
-	_, _, err := Read(tr.path("link/file"), limit, self)
-	refused(t, err, Missing, tr.path("real/file"), "does not exist", "")
 }
 
 func TestUnreadable(t *testing.T) {
