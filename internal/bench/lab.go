@@ -83,7 +83,7 @@ func (l *lab) addGate(ctx context.Context) error {
 	err := errors.Join(
 		os.WriteFile(config, fmt.Appendf(nil, "[log]\nfile = %q\n", log), 0o644),
 		os.Mkdir(l.path("few"), 0o755), os.Mkdir(l.path("many"), 0o755),
-		l.put("few/key-05000.toml", "policy.toml"),
+		l.put("few/key-05000.toml", "policy.toml"), l.put("few/seed.toml", "seed.toml"),
 		os.WriteFile(l.path("few/rules.toml"), manyRules(), 0o644))
 	for i := range manyPolicies {
 		err = errors.Join(err, l.put(fmt.Sprintf("many/key-%05d.toml", i), "policy.toml"))
@@ -93,6 +93,8 @@ func (l *lab) addGate(ctx context.Context) error {
 	}
 	add(gateAllow, permitted, allowed, "few", "key-05000").aim(bareGo, 1.25)
 	add("ssh-gate, deny", forbidden, denied, "few", "key-05000").aim(bashDeny, 0.9).log = log
+	add("ssh-gate, two commands, allow", permitted, allowed, "few", "seed").aim(bareGo, 1.25)
+	add("ssh-gate, two commands, deny", forbidden, denied, "few", "seed").aim(bashDeny, 0.9).log = log
 	add("ssh-gate, 10,000 policies, allow", permitted, allowed, "many", "key-05000").aim(bareGo, 1.25)
 	add("ssh-gate, 10,000 policies, deny", forbidden, denied, "many", "key-05000").aim(bashDeny, 0.9).log = log
 	add(gateRules, lastRequest, allowed, "few", "rules")

@@ -72,6 +72,9 @@ func conditions(in Input) (record.Reason, string) {
 	if len(p.Fingerprints) == 0 {
 		return "", ""
 	}
+	if in.Fingerprints == nil {
+		return record.KeyNotProved, "it is not known which key was used"
+	}
 	proved, err := in.Fingerprints()
 	if err != nil {
 		return record.KeyNotProved, err.Error()

@@ -326,7 +326,7 @@ func (c *modelCase) likely(parts []modelPart) string {
 func TestDecideAgreesWithTheModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	compared, allowed, plain := 0, 0, 0
-	for range 3000 {
+	for range 1500 {
 		c := &modelCase{rng: rng}
 		for range 1 + rng.IntN(4) {
 			c.elements = append(c.elements, c.element())
@@ -335,7 +335,7 @@ func TestDecideAgreesWithTheModel(t *testing.T) {
 		head := "[args]\n" + c.args.String() + "[[allow]]\ncommand = " + strconv.Quote("p "+spell(c.elements)) + "\n"
 		in := Input{Policy: mustParse(t, head+"run = "+strconv.Quote(run)+"\n"), Files: host{}}
 		without := Input{Policy: mustParse(t, head), Files: host{}}
-		for range 12 {
+		for range 20 {
 			words := c.words()
 			in.Request = argv.Quote(words)
 			d := Decide(in)

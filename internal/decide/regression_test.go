@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -67,5 +68,19 @@ args.name = { regex = '[a-z0-9-]+' }
 		if d := Decide(Input{Policy: policy, Files: host{}, Request: "fetch " + strings.Repeat("a:", 32_000)}); d.Allowed {
 			t.Fatal("allowed")
 		}
+	}
+}
+
+// The search for the next literal was charged like a comparison, so long values used up what many rules together may cost, and a
+// later rule that describes the request exactly was never tried.
+func TestManyRulesAndALongValueRegression(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("args.v = { text = [0, 65536] }\n")
+	for i := range 120 {
+		fmt.Fprintf(&text, "[[allow]]\ncommand = \"put {k}={v}\"\nargs.k = [\"k%d\"]\nrun = \"/opt/put\"\n", i)
+	}
+	policy := mustParse(t, text.String())
+	if d := Decide(Input{Policy: policy, Files: host{}, Request: "put k119=" + strings.Repeat("x", 60_000)}); !d.Allowed || d.Rule.Number != 120 {
+		t.Errorf("got %s", describeDecision(d))
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // maxWork bounds, in bytes looked at, how much one request may cost by words that can be cut into values in many ways, such as
-// ":::::::" against {a}:{b}:{c}. Words that people send stay below a thousandth of it. Beyond it nothing matches, no later rule
+// ":::::::" against {a}:{b}:{c}. Words that people send stay far below it. Beyond it nothing matches, no later rule
 // either: the rule that was given up could have been the first that describes the request.
 const maxWork = 512 << 10
 
@@ -68,11 +68,11 @@ func (c *cutter) from(at, part int) bool {
 	if c.failed[key] {
 		return false
 	}
-	for end := len(c.word); end >= at; end-- {
-		if !c.budget.spend(1) {
+	for end := c.before(at, len(c.word), part); end >= at; end = c.before(at, end-1, part) {
+		if !c.budget.spend(1 + end - at) {
 			return false
 		}
-		if !c.candidate(end, part) || !c.budget.spend(end-at) || !accepts(p, c.word, c.word[at:end], at) {
+		if !accepts(p, c.word, c.word[at:end], at) {
 			continue
 		}
 		depth := len(c.values)
@@ -89,14 +89,25 @@ func (c *cutter) from(at, part int) bool {
 	return false
 }
 
-// candidate says whether a value of this part could end here, by what comes next.
-func (c *cutter) candidate(end, part int) bool {
-	if end < len(c.word) && !utf8.RuneStart(c.word[end]) {
-		return false
+// before returns the last place up to end where a value of this part, begun at, could end by what comes next; -1 if there is none.
+func (c *cutter) before(at, end, part int) int {
+	switch {
+	case end < at:
+		return -1
+	case part+1 == len(c.parts):
+		if end < len(c.word) {
+			return -1
+		}
+		return end
+	case c.parts[part+1].Name != "":
+		for end > at && end < len(c.word) && !utf8.RuneStart(c.word[end]) {
+			end--
+		}
+		return end
 	}
-	if part+1 == len(c.parts) {
-		return end == len(c.word)
+	next := c.parts[part+1].Text
+	if i := strings.LastIndex(c.word[at:min(len(c.word), end+len(next))], next); i >= 0 {
+		return at + i
 	}
-	next := &c.parts[part+1]
-	return next.Name != "" || strings.HasPrefix(c.word[end:], next.Text)
+	return -1
 }

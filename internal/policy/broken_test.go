@@ -226,7 +226,7 @@ func TestFaultsAreCapped(t *testing.T) {
 			t.Errorf("fault %d stands in line %d", i, f.Line)
 		}
 	}
-	text := numbered("key%d = 1\n", 60_000)
+	text := numbered("key%d = 1\n", 20_000)
 	if _, faults = Parse("k", "k.toml", []byte(text)); len(faults) != maxFaultsTold {
 		t.Fatalf("%d faults", len(faults))
 	}

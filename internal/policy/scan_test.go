@@ -15,7 +15,7 @@ import (
 func TestScanAgreesWithTheDecoder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	nodes := 0
-	for range 1000 {
+	for range 300 {
 		w := tomlWriter{rng: rng}
 		text := w.document()
 		var top map[string]any
@@ -36,8 +36,37 @@ func TestScanAgreesWithTheDecoder(t *testing.T) {
 			t.Fatalf("in\n%s", text)
 		}
 	}
-	if nodes < 15_000 {
+	if nodes < 5_000 {
 		t.Errorf("only %d nodes were looked at", nodes)
+	}
+}
+
+// TestSurvey tells what nests from what only looks like it.
+func TestSurvey(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		deep  int // offset of what nests too deep, or -1
+		pairs int
+	}{
+		{"", -1, 0},
+		{"a = 1\n[b]\n[[c.d]]\ne = [1, 2]", -1, 2},
+		{"a = {}\nb = \t{ c = 1, d = { e = [{ f = '=' }] } }", -1, 3},
+		{"# a = 1\na = '= ' # b = 2\nc = \"\"\"\nd = 1\n\"\"\"\n'=' = \"=\"", -1, 3},
+		{"a = [" + strings.Repeat("1.5, ", 100) + "]", -1, 1},
+		{strings.Repeat("a.b.c.d = 1\n", 100), -1, 100},
+		{"a = \"" + strings.Repeat("[{.", 100) + "\"", -1, 1},
+		{"a = '''" + strings.Repeat("\n[{.", 100) + "'''", -1, 1},
+		{"# " + strings.Repeat("[{.", 100), -1, 0},
+		{"a.b.c.d.e.f.g.h = 1", -1, 1},
+		{"a.b.c.d.e.f.g.h.i = 1", 15, 0},
+		{"a = [[[[[[[[1]]]]]]]]", -1, 1},
+		{"a = [[[[[[[[[1]]]]]]]]]", 12, 0},
+		{"a = [1]\nb = [{c=[{d=[{e=[{f=[1]}]}]}]}]", 28, 0},
+	} {
+		deep, pairs := survey(c.text)
+		if deep != c.deep || deep < 0 && pairs != c.pairs {
+			t.Errorf("%.60q: too deep at %d with %d pairs, want %d and %d", c.text, deep, pairs, c.deep, c.pairs)
+		}
 	}
 }
 
