@@ -31,12 +31,6 @@ func Parse(s string) (Addr, bool) {
 	return parse6(s)
 }
 
-// Mapped says whether a text that Parse accepts spells an IPv4 address in IPv6's way.
-func Mapped(s string) bool {
-	a, ok := Parse(s)
-	return ok && a.is4() && strings.IndexByte(s, ':') >= 0
-}
-
 func mapped(v4 [4]byte, ok bool) (Addr, bool) {
 	if !ok {
 		return Addr{}, false

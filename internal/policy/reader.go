@@ -63,9 +63,6 @@ func (r *reader) syntax(err error) *Fault {
 	if strings.Contains(f.Message, "already been defined") || strings.Contains(f.Message, "already exists") {
 		f.Hint = "a key may stand once; remove one of them"
 	}
-	if usage := strings.TrimSpace(parse.Usage); usage != "" {
-		f.Hint, _, _ = strings.Cut(usage, "\n")
-	}
 	return f
 }
 
