@@ -2,7 +2,7 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
-LDFLAGS  = -s -w -X github.com/ssh-gate/ssh-gate/internal/admin.Version=$(VERSION)
+LDFLAGS  = -s -w -X example.org/ssh-gate/internal/admin.Version=$(VERSION)
 
 .PHONY: build demo test bench fuzz race lint clean
 

@@ -1,4 +1,5 @@
-module github.com/ssh-gate/ssh-gate
+// A reserved domain (RFC 2606), under which nobody can serve other code. It has to sort before github.com/BurntSushi, see internal/utc.
+module example.org/ssh-gate
 
 go 1.26.0
 

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
-	"github.com/ssh-gate/ssh-gate/internal/argv"
-	"github.com/ssh-gate/ssh-gate/internal/decide"
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 )
 
 // fullHost has every program in /usr/bin and no links.

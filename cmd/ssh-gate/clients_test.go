@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
-	"github.com/ssh-gate/ssh-gate/internal/testsshd"
+	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // workshop is a server whose one key has a policy, and a client with some files. The policy names what the tests fill:

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/record"
 )
 
 // probeOnly permits one request, whose report goes to a file, so that it is not lost with a stream.

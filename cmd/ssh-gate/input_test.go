@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/record"
 )
 
 // anyWords permits probe with any words that a request can hold.

@@ -5,8 +5,9 @@ package main
 import (
 	"os"
 
-	"github.com/ssh-gate/ssh-gate/internal/admin"
-	"github.com/ssh-gate/ssh-gate/internal/gate"
+	"example.org/ssh-gate/internal/admin"
+	"example.org/ssh-gate/internal/gate"
+	_ "example.org/ssh-gate/internal/utc" // spares every login the reading of /etc/localtime
 )
 
 func main() {

@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/record"
-	"github.com/ssh-gate/ssh-gate/internal/testsshd"
+	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // built holds the product, ssh-gate, and the program that tests let it start, probe.

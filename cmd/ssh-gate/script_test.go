@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/ssh-gate/ssh-gate/internal/testsshd"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // TestScripts runs testdata/script. In a script $WORK is the host's folder, below the home folder; its .toml files may name it.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
-	"github.com/ssh-gate/ssh-gate/internal/record"
-	"github.com/ssh-gate/ssh-gate/internal/testsshd"
+	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // keyLine is what an authorized_keys line has before the key.

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/testsshd"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // surroundings permits programs that tell what they were started with.

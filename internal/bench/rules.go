@@ -11,9 +11,9 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/ssh-gate/ssh-gate/internal/decide"
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/safefile"
 )
 
 // lastRequest is described by the last of the many rules only.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/argv"
 )
 
 // What a client may send at most, 64 KiB in one-letter words or in one word, ends in time against every pattern that could make

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
-	"github.com/ssh-gate/ssh-gate/internal/argv"
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 )
 
 // Input is all that a decision depends on.

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
-	"github.com/ssh-gate/ssh-gate/internal/argv"
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 )
 
 // host is a file system for tests. Every program lies in /usr/bin but those that are named absent; everything exists, and is no

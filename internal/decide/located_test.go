@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
-	"github.com/ssh-gate/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/safefile"
 )
 
 // realHost asks the real file system, as the gate does.

@@ -3,7 +3,7 @@ package decide
 import (
 	"strings"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/policy"
 )
 
 // matcher holds the words of one request against one pattern. It costs at most words times elements looks at a word.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/policy"
 )
 
 const (

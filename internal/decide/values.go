@@ -3,7 +3,7 @@ package decide
 import (
 	"strings"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/policy"
 )
 
 // taken is what the placeholders of a pattern took, by name. A name that stands twice has the last, but then no run may use it.

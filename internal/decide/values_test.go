@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/argv"
 )
 
 // Whatever a client sends, no program gets a value that its type rules out: wherever the value stood in the request and wherever

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/policy"
 )
 
 // maxWork bounds, in bytes looked at, how much one request may cost by words that can be cut into values in many ways, such as

@@ -17,9 +17,9 @@ import (
 	"github.com/lmittmann/tint"
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/examples"
-	"github.com/ssh-gate/ssh-gate/internal/argv"
-	"github.com/ssh-gate/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/examples"
+	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/safefile"
 )
 
 func main() {

@@ -10,12 +10,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/decide"
-	"github.com/ssh-gate/ssh-gate/internal/launch"
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/record"
-	"github.com/ssh-gate/ssh-gate/internal/safefile"
-	"github.com/ssh-gate/ssh-gate/internal/session"
+	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/launch"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
 )
 
 // Run is the gate with the arguments behind the program's name and the environment that sshd made. It returns the exit status,

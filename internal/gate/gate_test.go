@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 )
 
 // A panic would end the gate with a stack trace for the client, exit status 2, and no record.

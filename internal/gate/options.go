@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/policy"
 )
 
 const (

@@ -6,9 +6,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/record"
-	"github.com/ssh-gate/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/safefile"
 )
 
 // This file owns what people see of the gate: prefix, stream, case. Denials are one line with the reference. Who tries the gate

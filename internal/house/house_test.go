@@ -16,11 +16,11 @@ import (
 	"testing"
 )
 
-const module = "github.com/ssh-gate/ssh-gate/"
+const module = "example.org/ssh-gate/"
 
 // rooms are the packages of the product, from the cellar up: each may import only those that stand before it.
 var rooms = []string{
-	"internal/address", "internal/argv", "internal/safefile", "internal/session", "internal/policy", "internal/record",
+	"internal/utc", "internal/address", "internal/argv", "internal/safefile", "internal/session", "internal/policy", "internal/record",
 	"internal/decide", "internal/launch", "internal/gate", "internal/admin", "cmd/ssh-gate",
 }
 
@@ -177,6 +177,15 @@ func TestStartup(t *testing.T) {
 		if !seen {
 			t.Errorf("startup.txt names %s, which does not initialise", name)
 		}
+	}
+}
+
+// TestUTCComesFirst holds what internal/utc is for: once the decoder has asked for the local offset, it is too late.
+func TestUTCComesFirst(t *testing.T) {
+	names := initialised(t)
+	ours, decoder := slices.Index(names, module+"internal/utc"), slices.Index(names, "github.com/BurntSushi/toml/internal")
+	if ours < 0 || decoder < 0 || ours > decoder {
+		t.Errorf("internal/utc initialises at %d and the TOML decoder at %d of %v", ours, decoder, names)
 	}
 }
 

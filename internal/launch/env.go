@@ -4,8 +4,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/session"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/session"
 )
 
 // maxPassed bounds, in bytes, a value that pass_env takes from the client. A longer one is left out.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/address"
 )
 
 // The keys of a policy and of a rule. What stands in the later lists is known, and refused: a key that promises a bound which

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/address"
 )
 
 func TestParseHead(t *testing.T) {

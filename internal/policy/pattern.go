@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/argv"
 )
 
 // parseElements reads a command, an option or a run: words that are literal or hold placeholders.

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/address"
 )
 
 // Bounds on what a policy may hold. They are far above what people write, and keep a login's cost in sight.

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/safefile"
 )
 
 // Sink is where records go.

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/safefile"
 )
 
 // patience is how long a call that must not hang may take before the test gives it up; it is never a measure.

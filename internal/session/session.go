@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/address"
 )
 
 // maxValue bounds, in bytes, every environment value that is read here, but for the request.

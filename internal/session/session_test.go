@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/address"
 )
 
 // login reads a session of the user who runs the test from this environment, and a name and a home.

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/argv"
 )
 
 // proxyVerb makes a test binary a ProxyCommand: "BINARY testsshd-proxy pipe|loopback DIR".

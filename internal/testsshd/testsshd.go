@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ssh-gate/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/argv"
 )
 
 // The names that a client connects to. They differ in what sshd has for its standard input.

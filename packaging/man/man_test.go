@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ssh-gate/ssh-gate/internal/policy"
-	"github.com/ssh-gate/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 )
 
 func page(t *testing.T, name string) string {
