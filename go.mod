@@ -1,4 +1,4 @@
-// A reserved domain (RFC 2606), under which nobody can serve other code. It has to sort before github.com/BurntSushi, see internal/utc.
+// A reserved domain (RFC 2606), under which nobody can serve other code. It has to sort before github.com/BurntSushi, see internal/startup.
 module example.org/ssh-gate
 
 go 1.26.0

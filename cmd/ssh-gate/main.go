@@ -7,7 +7,7 @@ import (
 
 	"example.org/ssh-gate/internal/admin"
 	"example.org/ssh-gate/internal/gate"
-	_ "example.org/ssh-gate/internal/utc" // spares every login the reading of /etc/localtime
+	_ "example.org/ssh-gate/internal/startup" // sets what other packages find as they initialise
 )
 
 func main() {

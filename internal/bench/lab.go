@@ -198,8 +198,13 @@ func (l *lab) put(to, name string) error {
 }
 
 // build builds as the product is built.
+// build installs what it builds, as a package would: Go's linker writes through a mapping, which leaves the file in the page cache in
+// single pages, and every start of it then takes more page faults, 0.3 ms here, than one of the same file written in order.
 func build(ctx context.Context, to, from string) error {
-	return command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", to, from)
+	linked := to + ".linked"
+	return errors.Join(
+		command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", linked, from),
+		command(ctx, "install", "-m", "755", linked, to))
 }
 
 func command(ctx context.Context, name string, args ...string) error {

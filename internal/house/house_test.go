@@ -20,7 +20,7 @@ const module = "example.org/ssh-gate/"
 
 // rooms are the packages of the product, from the cellar up: each may import only those that stand before it.
 var rooms = []string{
-	"internal/utc", "internal/address", "internal/argv", "internal/safefile", "internal/session", "internal/policy", "internal/record",
+	"internal/startup", "internal/address", "internal/argv", "internal/safefile", "internal/session", "internal/policy", "internal/record",
 	"internal/decide", "internal/launch", "internal/gate", "internal/admin", "cmd/ssh-gate",
 }
 
@@ -180,12 +180,12 @@ func TestStartup(t *testing.T) {
 	}
 }
 
-// TestUTCComesFirst holds what internal/utc is for: once the decoder has asked for the local offset, it is too late.
-func TestUTCComesFirst(t *testing.T) {
+// TestStartupComesFirst holds what internal/startup is for: once the decoder has asked for the local offset, it is too late.
+func TestStartupComesFirst(t *testing.T) {
 	names := initialised(t)
-	ours, decoder := slices.Index(names, module+"internal/utc"), slices.Index(names, "github.com/BurntSushi/toml/internal")
+	ours, decoder := slices.Index(names, module+"internal/startup"), slices.Index(names, "github.com/BurntSushi/toml/internal")
 	if ours < 0 || decoder < 0 || ours > decoder {
-		t.Errorf("internal/utc initialises at %d and the TOML decoder at %d of %v", ours, decoder, names)
+		t.Errorf("internal/startup initialises at %d and the TOML decoder at %d of %v", ours, decoder, names)
 	}
 }
 
