@@ -12,7 +12,7 @@ import (
 
 func main() {
 	if args := os.Args[1:]; admin.Asks(args) {
-		os.Exit(admin.Run(args, os.Stdout, os.Stderr))
+		os.Exit(admin.Run(args, os.Environ(), os.Stdout, os.Stderr))
 	}
-	os.Exit(gate.Run(os.Args[1:], os.Environ()))
+	os.Exit(gate.Run(os.Args[1:], os.Environ))
 }

@@ -3,15 +3,21 @@
 package admin
 
 import (
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"example.org/ssh-gate/internal/privilege"
 )
 
 // Exit statuses of the verbs.
 const (
-	exitOK    = 0
-	exitUsage = 2
+	exitOK       = 0
+	exitFindings = 1 // the verb found what it looks for, or could not do its work
+	exitUsage    = 2
 )
 
 // Version is the release, which the build sets.
@@ -21,7 +27,7 @@ var Version = "development"
 type verb struct {
 	usage   string // begins with the verb's name
 	summary string
-	run     func(args []string, out io.Writer) int
+	run     func(*call) int
 }
 
 func (v *verb) name() string {
@@ -32,19 +38,50 @@ func (v *verb) name() string {
 // verbs is the whole list. It is a function because help, which stands in it, reads it.
 func verbs() []verb {
 	return []verb{
+		{"log [OPTION...]", "read the log: who asked for what, and why not", log},
+		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", unused},
+		{"doctor [--config FILE]", "say whether the log of this host stands up as evidence", doctor},
 		{"help", "show this text", help},
 		{"version", "show the release", version},
 	}
 }
 
-// Run calls the verb that Asks has found. --help, -h and --version are spelt as options because people try them first.
-func Run(args []string, out, errs io.Writer) int {
+// call is what one verb was called with.
+type call struct {
+	verb   string
+	args   []string // behind the verb
+	env    map[string]string
+	out    io.Writer
+	errs   io.Writer
+	lent   *privilege.Privilege // given back already
+	now    time.Time
+	zone   *time.Location
+	colour bool // out is a terminal that wants it
+}
+
+// Run calls the verb that Asks has found. --help, -h and --version are spelt as options because people try them first. A group that
+// the installation lends is for the gate: it is given back before a verb does anything.
+func Run(args, env []string, out, errs io.Writer) int {
+	lent := privilege.Held()
 	v, _ := find(args[0])
-	if len(args) > 1 {
-		fmt.Fprintf(errs, "ssh-gate: error: %s takes no arguments; see ssh-gate help\n", v.name())
-		return exitUsage
+	c := &call{verb: v.name(), args: args[1:], env: variables(env), out: out, errs: errs, lent: lent, now: time.Now()}
+	if lent.Lent() || lent.Setuid() {
+		if err := lent.Drop(); err != nil {
+			return c.fail(err, "")
+		}
 	}
-	return v.run(args[1:], out)
+	c.zone = c.localZone()
+	c.colour = isTerminal(out) && c.env["NO_COLOR"] == "" && c.env["TERM"] != "dumb"
+	return v.run(c)
+}
+
+func variables(env []string) map[string]string {
+	m := make(map[string]string, len(env))
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		m[name] = value
+	}
+	return m
 }
 
 // Asks says whether the arguments call a verb. All else is the gate's, which refuses what it does not know: a key line that lacks
@@ -70,4 +107,45 @@ func find(word string) (verb, bool) {
 		}
 	}
 	return verb{}, false
+}
+
+// parse reads the verb's options, and says with which status to end where they are wrong, or only asked about.
+func (c *call) parse(options *flag.FlagSet) (status int, ok bool) {
+	options.SetOutput(io.Discard)
+	err := options.Parse(c.args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(c.out, "Options of ssh-gate %s:\n\n", c.verb)
+		options.SetOutput(c.out)
+		options.PrintDefaults()
+		return exitOK, false
+	case err != nil:
+		return c.misused(err.Error()), false
+	case options.NArg() > 0:
+		return c.misused(fmt.Sprintf("%+q is one argument too many", options.Arg(0))), false
+	}
+	return exitOK, true
+}
+
+// plain is for verbs without options.
+func (c *call) plain() (status int, ok bool) {
+	return c.parse(flag.NewFlagSet(c.verb, flag.ContinueOnError))
+}
+
+func (c *call) misused(problem string) int {
+	fmt.Fprintf(c.errs, "ssh-gate: error: %s\nssh-gate: hint: ssh-gate %s --help\n", problem, c.verb)
+	return exitUsage
+}
+
+// fail reports what kept the verb from its work.
+func (c *call) fail(err error, hint string) int {
+	fmt.Fprintf(c.errs, "ssh-gate: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	if hint != "" {
+		fmt.Fprintf(c.errs, "ssh-gate: hint: %s\n", hint)
+	}
+	return exitFindings
+}
+
+func (c *call) warn(format string, args ...any) {
+	fmt.Fprintf(c.errs, "ssh-gate: warning: "+format+"\n", args...)
 }

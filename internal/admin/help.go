@@ -1,9 +1,6 @@
 package admin
 
-import (
-	"fmt"
-	"io"
-)
+import "fmt"
 
 const gateHelp = `ssh-gate lets an SSH key run what its policy allows, and nothing else.
 
@@ -22,14 +19,17 @@ Options of the gate:
   --policy FILE      this policy, in place of --key
   --config FILE      this configuration of the host, not /etc/ssh-gate/config.toml
 
-Verbs:
+Verbs, each of which tells its options with --help:
 
 `
 
-func help(_ []string, out io.Writer) int {
-	fmt.Fprint(out, gateHelp)
+func help(c *call) int {
+	if status, ok := c.plain(); !ok {
+		return status
+	}
+	fmt.Fprint(c.out, gateHelp)
 	for _, v := range verbs() {
-		fmt.Fprintf(out, "  %-18s %s\n", v.usage, v.summary)
+		fmt.Fprintf(c.out, "  %-24s %s\n", v.usage, v.summary)
 	}
 	return exitOK
 }

@@ -1,11 +1,11 @@
 package admin
 
-import (
-	"fmt"
-	"io"
-)
+import "fmt"
 
-func version(_ []string, out io.Writer) int {
-	fmt.Fprintf(out, "ssh-gate %s\n", Version)
+func version(c *call) int {
+	if status, ok := c.plain(); !ok {
+		return status
+	}
+	fmt.Fprintf(c.out, "ssh-gate %s\n", Version)
 	return exitOK
 }

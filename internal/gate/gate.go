@@ -13,14 +13,15 @@ import (
 	"example.org/ssh-gate/internal/decide"
 	"example.org/ssh-gate/internal/launch"
 	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/privilege"
 	"example.org/ssh-gate/internal/record"
 	"example.org/ssh-gate/internal/safefile"
 	"example.org/ssh-gate/internal/session"
 )
 
-// Run is the gate with the arguments behind the program's name and the environment that sshd made. It returns the exit status,
-// and does not return where the request is allowed and its program could be started.
-func Run(args, env []string) int {
+// Run is the gate with the arguments behind the program's name and, once it may be looked at, the environment that sshd made. It
+// returns the exit status, and does not return where the request is allowed and its program could be started.
+func Run(args []string, env func() []string) int {
 	g := &gate{now: time.Now(), config: policy.DefaultConfig(), signals: launch.HoldSignals()}
 	return g.guarded(func() int { return g.run(args, env) })
 }
@@ -35,16 +36,12 @@ func (g *gate) guarded(run func() int) (status int) {
 	return run()
 }
 
-func (g *gate) run(args, env []string) int {
+func (g *gate) run(args []string, env func() []string) int {
+	prepared := g.prepare(args)
 	var accountError error
-	g.session, accountError = session.New(env, unix.Getuid())
-	o, err := parseOptions(args)
-	if err != nil {
-		return g.end(ending{reason: record.Usage, err: err})
-	}
-	g.options = o
-	if end := g.loadConfig(); end != nil {
-		return g.end(*end)
+	g.session, accountError = session.New(env(), unix.Getuid())
+	if prepared != nil {
+		return g.end(*prepared)
 	}
 	if accountError != nil {
 		return g.end(ending{reason: record.AccountUnknown, err: accountError})
@@ -68,9 +65,66 @@ func (g *gate) run(args, env []string) int {
 	return g.end(g.launch(&d))
 }
 
+// prepare does all that comes before the first byte of a policy or a request is read: options, configuration, and the log, which
+// a setgid installation opens with the group that it was lent and gives back here. Pointed elsewhere by its options, the gate
+// gives the group back first of all: anybody may call it so, by hand.
+func (g *gate) prepare(args []string) *ending {
+	lent := privilege.Held()
+	away := pointsElsewhere(args)
+	if lent.Setuid() || away {
+		if end := giveBack(lent); end != nil {
+			return end
+		}
+	}
+	o, err := parseOptions(args)
+	var end *ending
+	if err != nil {
+		end = &ending{reason: record.Usage, err: err}
+	} else {
+		g.options = o
+		end = g.loadConfig()
+	}
+	switch {
+	case !lent.Lent():
+	case away:
+		g.leavePackagedLog()
+	case g.config.Log.File != "":
+		g.file = record.OpenFile(g.config.Log.File, record.RotationWait)
+	}
+	if end := giveBack(lent); end != nil {
+		return end
+	}
+	return end
+}
+
+// giveBack drops what the installation lent. A setuid bit is never wanted: programs would run as its owner.
+func giveBack(lent *privilege.Privilege) *ending {
+	if !lent.Lent() && !lent.Setuid() {
+		return nil
+	}
+	err := lent.Drop()
+	if err == nil && lent.Setuid() {
+		err = errors.New("the binary is setuid; chmod u-s it")
+	}
+	if err != nil {
+		return &ending{reason: record.Misinstalled, err: err}
+	}
+	return nil
+}
+
+// leavePackagedLog keeps a gate that its options point elsewhere from the log that the lent group is for, also where root calls it,
+// who needs no group to open it. Only a log that the other configuration names is still written.
+func (g *gate) leavePackagedLog() {
+	o := g.options
+	if file := g.config.Log.File; o == nil || !o.ownConfig || file == policy.DefaultLog {
+		g.file = record.NoFile(errors.New("not written: --policy, --policy-dir and --config keep the gate from the packaged log"))
+	}
+}
+
 // gate is what one run has gathered so far.
 type gate struct {
 	now     time.Time
+	file    *record.File // nil until it is opened
 	session *session.Session
 	options *options // nil until they are known to be right
 	config  *policy.Config
@@ -187,7 +241,11 @@ func (g *gate) record(e ending) (ref string, written bool, err error) {
 		entry.Key = g.options.key
 	}
 	log := g.config.Log
-	written, err = record.Sink{File: log.File, Facility: log.Facility, Socket: record.DevLog}.Write(&entry)
+	if g.file == nil && log.File != "" {
+		g.file = record.OpenFile(log.File, 0)
+	}
+	written, err = record.Sink{File: g.file, Facility: log.Facility, Socket: record.DevLog,
+		Journal: log.Journal, JournalSocket: record.JournalSocket}.Write(&entry)
 	return entry.Ref, written, err
 }
 

@@ -2,17 +2,13 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/policy"
-)
-
-const (
-	defaultPolicyDir = "/etc/ssh-gate/keys"
-	defaultConfig    = "/etc/ssh-gate/config.toml"
 )
 
 // options are the gate's own arguments, which the key line, the certificate or sshd's ForceCommand fixes.
@@ -60,11 +56,19 @@ func parseOptions(args []string) (*options, error) {
 	return check(given)
 }
 
+// pointsElsewhere says whether any argument looks like an option that points policy or configuration elsewhere, whatever else is
+// wrong with the arguments.
+func pointsElsewhere(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return strings.HasPrefix(arg, "--policy") || strings.HasPrefix(arg, "--config")
+	})
+}
+
 func check(given map[string]string) (*options, error) {
 	key, hasKey := given["--key"]
 	file, hasFile := given["--policy"]
 	dir, hasDir := given["--policy-dir"]
-	o := &options{config: defaultConfig, ownPolicy: hasFile || hasDir}
+	o := &options{config: policy.ConfigFile, ownPolicy: hasFile || hasDir}
 	switch {
 	case hasKey && hasFile:
 		return nil, usageError("--key and --policy each name the policy; give one of them")
@@ -74,7 +78,7 @@ func check(given map[string]string) (*options, error) {
 		o.key, o.policy = strings.TrimSuffix(file[strings.LastIndexByte(file, '/')+1:], ".toml"), file
 	case hasKey:
 		if !hasDir {
-			dir = defaultPolicyDir
+			dir = policy.KeysDir
 		}
 		o.key, o.policy = key, dir+"/"+key+".toml"
 	default:

@@ -9,6 +9,12 @@ import (
 // DefaultPath is the search path of programs, and the PATH they get, where the host's configuration names no other.
 var DefaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
+// Where a host has its files, unless an option of the gate says otherwise.
+const (
+	KeysDir    = "/etc/ssh-gate/keys"
+	ConfigFile = "/etc/ssh-gate/config.toml"
+)
+
 // DefaultLog is where records go where the host's configuration names no other file.
 const DefaultLog = "/var/log/ssh-gate/ssh-gate.log"
 
@@ -27,6 +33,7 @@ type Config struct {
 type LogConfig struct {
 	File     string // empty: none
 	Facility int    // of syslog; -1: none
+	Journal  bool   // also to systemd-journald
 	All      bool   // record what is allowed, too
 	Required bool   // nothing runs unless its record is written; so All holds
 }
@@ -66,7 +73,7 @@ func ParseConfig(file string, text []byte) (*Config, Faults) {
 }
 
 func (t *table) read(c *LogConfig) {
-	t.only([]string{"file", "syslog", "events", "required"}, nil)
+	t.only([]string{"file", "syslog", "journal", "events", "required"}, nil)
 	if file, ok := t.str("file"); ok {
 		c.File = file
 		if file != "" && (!cleanPath(file) || file == "/") {
@@ -79,9 +86,10 @@ func (t *table) read(c *LogConfig) {
 			t.fault("syslog", strconv.QuoteToASCII(name)+" is no facility of syslog(3)", `write one such as "authpriv", or leave the key out`)
 		}
 	}
+	c.Journal = t.boolean("journal", false)
 	c.Required = t.boolean("required", false)
 	c.All = t.choice("events", "denied", "all") == "all" || c.Required
-	if c.Required && c.File == "" && c.Facility < 0 {
-		t.fault("required", "records are required, but there is no place to write them", "name a file or a syslog facility")
+	if c.Required && c.File == "" && c.Facility < 0 && !c.Journal {
+		t.fault("required", "records are required, but there is no place to write them", "name a file or a syslog facility, or set journal = true")
 	}
 }

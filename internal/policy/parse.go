@@ -71,7 +71,7 @@ func (t *table) head(p *Policy) {
 		}
 	}
 	for i, s := range t.named("from") {
-		network, err := parseNetwork(s)
+		network, err := ParseNetwork(s)
 		if err != nil {
 			t.r.fault(t.at.child("from").entry(i), atValue, err.Error(), `write "203.0.113.7" or "203.0.113.0/24"`)
 			continue
@@ -89,7 +89,8 @@ func (t *table) head(p *Policy) {
 	p.Full = t.choice("messages", "brief", "full") == "full"
 }
 
-func parseNetwork(s string) (address.Network, error) {
+// ParseNetwork reads an address or a network in the notation of RFC 4632, such as 203.0.113.0/24.
+func ParseNetwork(s string) (address.Network, error) {
 	n, tidy, ok := address.ParseNetwork(s)
 	switch {
 	case !ok:

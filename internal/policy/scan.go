@@ -19,6 +19,13 @@ type scanner struct {
 	found  map[string]entry
 	counts map[string]int // entries so far of each array of tables
 	twice  span           // the first key that stands where it stood before
+	tables []heading      // as they follow each other
+}
+
+// heading is a table's header: [a.b] or [[a.b]].
+type heading struct {
+	start int // of its bracket
+	id    string
 }
 
 func scan(text string) *scanner {
@@ -30,7 +37,9 @@ func scan(text string) *scanner {
 			return s
 		}
 		if s.text[s.pos] == '[' {
+			start := s.pos
 			table = s.header()
+			s.tables = append(s.tables, heading{start, table})
 		} else if !s.pair(table) {
 			return s
 		}

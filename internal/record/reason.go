@@ -43,6 +43,7 @@ const (
 	ProgramFailed     Reason = "program-failed"
 	FolderUnavailable Reason = "folder-unavailable"
 	RecordFailed      Reason = "record-failed"
+	Misinstalled      Reason = "misinstalled"
 	InternalError     Reason = "internal-error"
 	Usage             Reason = "usage"
 )
@@ -87,6 +88,7 @@ var Reasons = []Meaning{
 	{ProgramFailed, Error, ExitUnavailable, "the program cannot be started", "The kernel refused to start the program.", "see detail"},
 	{FolderUnavailable, Error, ExitUnavailable, "the program cannot be started", "The rule's cwd cannot be entered, or its standard input cannot be opened.", "see detail"},
 	{RecordFailed, Error, ExitIO, "not recorded, so not started", "A record is required, and no place took it.", "mend the log; see [log] in config.toml"},
+	{Misinstalled, Error, ExitConfig, "not set up", "The binary is setuid, or has a group that it cannot give back.", "chown root:ssh-gate /usr/bin/ssh-gate && chmod 2755 /usr/bin/ssh-gate"},
 	{InternalError, Error, ExitSoftware, "internal error", "The gate itself failed; nothing ran.", "report the detail of the record as a fault of ssh-gate"},
 	{Usage, Error, ExitUsage, "called wrongly", "The gate was given wrong options.", "correct the key line"},
 }

@@ -36,7 +36,7 @@ func sendSyslog(socket string, facility int, e *Entry, line []byte) error {
 		line = short.Append(nil)
 		message = frame(facility, e, line[:len(line)-1])
 	}
-	err := send(socket, unix.SOCK_DGRAM, message)
+	err := sendDatagram(socket, message)
 	if errors.Is(err, unix.EPROTOTYPE) {
 		err = send(socket, unix.SOCK_STREAM, append(message, 0)) // a daemon that listens on a stream ends messages with NUL
 	}
@@ -47,16 +47,21 @@ func sendSyslog(socket string, facility int, e *Entry, line []byte) error {
 }
 
 func frame(facility int, e *Entry, line []byte) []byte {
-	severity := severityWarning
-	if Of(e.Reason).Event == Allowed {
-		severity = severityInfo
-	}
-	b := strconv.AppendInt([]byte{'<'}, int64(facility*8+severity), 10)
+	b := strconv.AppendInt([]byte{'<'}, int64(facility*8+severity(e)), 10)
 	b = append(b, ">ssh-gate["...)
 	b = strconv.AppendInt(b, int64(e.PID), 10)
 	b = append(b, "]: "...)
 	return append(b, line...)
 }
+
+func severity(e *Entry) int {
+	if Of(e.Reason).Event == Allowed {
+		return severityInfo
+	}
+	return severityWarning
+}
+
+func sendDatagram(socket string, message []byte) error { return send(socket, unix.SOCK_DGRAM, message) }
 
 func send(socket string, kind int, message []byte) error {
 	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)

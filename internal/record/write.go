@@ -3,6 +3,7 @@ package record
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -11,55 +12,100 @@ import (
 
 // Sink is where records go.
 type Sink struct {
-	File     string // empty: none
-	Facility int    // of syslog; -1: none
-	Socket   string // of the syslog daemon
+	File          *File  // nil: none
+	Facility      int    // of syslog; -1: none
+	Socket        string // of the syslog daemon
+	Journal       bool
+	JournalSocket string
 }
 
 // Write puts the entry into every place of the sink, and fails only if none took it. It waits for nothing but the disk, and at
-// most sendTimeout for the syslog daemon. The error names each place that failed, also where another took the record.
+// most sendTimeout for each daemon. The error names each place that failed, also where another took the record.
 func (s Sink) Write(e *Entry) (written bool, err error) {
 	line := e.Append(make([]byte, 0, 1024))
 	var problems []error
-	if s.File != "" {
-		if err := appendLine(s.File, line); err != nil {
-			problems = append(problems, fmt.Errorf("log %w", err))
-		} else {
-			written = true
+	took := func(place string, err error) {
+		written = written || err == nil
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s %w", place, err))
 		}
 	}
+	if s.File != nil {
+		took("log", s.File.append(line))
+	}
 	if s.Facility >= 0 {
-		if err := sendSyslog(s.Socket, s.Facility, e, line[:len(line)-1]); err != nil {
-			problems = append(problems, fmt.Errorf("syslog %w", err))
-		} else {
-			written = true
-		}
+		took("syslog", sendSyslog(s.Socket, s.Facility, e, line[:len(line)-1]))
+	}
+	if s.Journal {
+		took("journal", sendJournal(s.JournalSocket, s.Facility, e, line[:len(line)-1]))
 	}
 	return written, errors.Join(problems...)
 }
 
-// appendLine writes the line with one call, which the kernel keeps whole among other writers on a descriptor opened with
-// O_APPEND, write(2). Where the disk was full a part of a record may stand at the end of the file: a line end before ours then
-// keeps that damage to itself.
-func appendLine(path string, line []byte) error {
-	fd, torn, err := safefile.Append(path)
-	if err != nil {
-		return err
+// File is the log, opened for appending. What kept it from being opened is what each record then fails with.
+type File struct {
+	path string
+	fd   int
+	err  error
+}
+
+// NoFile is a log that takes no record, for a reason.
+func NoFile(why error) *File { return &File{fd: -1, err: why} }
+
+const (
+	// RotationWait is how long a missing log is waited for where only rotation, which renames the old one and then makes the new
+	// one, and not the gate, can bring it back.
+	RotationWait = 500 * time.Millisecond
+	rotationPoll = 2 * time.Millisecond
+)
+
+// OpenFile opens the log, or makes it if this user may. It tries again for wait.
+func OpenFile(path string, wait time.Duration) *File {
+	f := &File{path: path}
+	for waited := time.Duration(0); ; waited += rotationPoll {
+		var fault *safefile.Error
+		f.fd, f.err = safefile.Append(path)
+		passing := errors.As(f.err, &fault) && (fault.Fault == safefile.Missing || fault.Fault == safefile.Unreadable)
+		if !passing || waited >= wait {
+			return f
+		}
+		pause := unix.NsecToTimespec(int64(rotationPoll))
+		unix.Nanosleep(&pause, nil)
 	}
-	defer unix.Close(fd)
-	if torn {
+}
+
+// append writes the line with one call, which the kernel keeps whole among other writers on a descriptor opened with O_APPEND,
+// write(2). Where the disk was full a part of a record may stand at the end of the file: a line end before ours then keeps that
+// damage to itself.
+func (f *File) append(line []byte) error {
+	if f.err != nil {
+		return f.err
+	}
+	if safefile.Torn(f.fd) {
 		line = append([]byte{'\n'}, line...)
 	}
+	if err := f.write(line); err != nil {
+		return fmt.Errorf("%q: %w", f.path, err)
+	}
+	return nil
+}
+
+func (f *File) write(line []byte) error {
 	for {
-		n, err := unix.Write(fd, line)
+		n, err := unix.Write(f.fd, line)
 		switch {
-		case n == len(line):
-			return nil
 		case errors.Is(err, unix.EINTR):
 			continue
-		case err == nil:
-			return fmt.Errorf("%q: only %d of %d bytes were written", path, n, len(line))
+		case err != nil:
+			return err
+		case n < len(line):
+			return fmt.Errorf("only %d of %d bytes were written", n, len(line))
 		}
-		return fmt.Errorf("%q: %w", path, err)
+		break
 	}
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err == nil && st.Nlink == 0 {
+		return errors.New("was removed before the record was written, which is lost")
+	}
+	return nil
 }

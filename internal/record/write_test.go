@@ -29,7 +29,7 @@ func write(t *testing.T, s Sink, e *Entry) (bool, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		written, err := s.Write(e)
+		written, err := once(s, e)
 		done <- result{written, err}
 	}()
 	select {
@@ -41,7 +41,15 @@ func write(t *testing.T, s Sink, e *Entry) (bool, error) {
 	return false, nil
 }
 
-func logTo(file string) Sink { return Sink{File: file, Facility: -1} }
+// once writes and closes the log, which the gate leaves to its end.
+func once(s Sink, e *Entry) (bool, error) {
+	if s.File != nil {
+		defer unix.Close(s.File.fd)
+	}
+	return s.Write(e)
+}
+
+func logTo(file string) Sink { return Sink{File: OpenFile(file, 0), Facility: -1} }
 
 func content(t *testing.T, file string) string {
 	t.Helper()
@@ -149,7 +157,7 @@ func TestWriteConcurrently(t *testing.T) {
 	for w := range writers {
 		group.Go(func() {
 			for i := range records {
-				if written, err := logTo(file).Write(numbered(w*records + i)); !written || err != nil {
+				if written, err := once(logTo(file), numbered(w*records+i)); !written || err != nil {
 					t.Errorf("written %t, %v", written, err)
 				}
 			}
@@ -210,7 +218,7 @@ func TestWriteFullDisk(t *testing.T) {
 		var written bool
 		var err error
 		before := len(content(t, file))
-		withRoomFor(t, before+c.room, func() { written, err = logTo(file).Write(&sample) })
+		withRoomFor(t, before+c.room, func() { written, err = once(logTo(file), &sample) })
 		if written || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("room for %d bytes: written %t, %v; want %q", c.room, written, err, c.want)
 		}
@@ -222,8 +230,8 @@ func TestTornRecordDamagesNoOther(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "log")
 	line := sample.Append(nil)
 	for _, room := range []int{1, 100, len(line) - 1} {
-		withRoomFor(t, room, func() { logTo(file).Write(&sample) })
-		if written, err := logTo(file).Write(&sample); !written || err != nil {
+		withRoomFor(t, room, func() { once(logTo(file), &sample) })
+		if written, err := once(logTo(file), &sample); !written || err != nil {
 			t.Fatalf("written %t, %v", written, err)
 		}
 		if got := content(t, file); !strings.HasSuffix(got, "\n"+string(line)) {
@@ -251,7 +259,7 @@ func TestWriteEither(t *testing.T) {
 		{missing, missing, false, []string{"log ", "syslog "}},
 		{"", missing, false, []string{"syslog "}},
 	} {
-		written, err := write(t, Sink{File: c.file, Facility: 10, Socket: c.socket}, &sample)
+		written, err := write(t, Sink{File: OpenFile(c.file, 0), Facility: 10, Socket: c.socket}, &sample)
 		if written != c.written || (err != nil) != (c.wrong != nil) {
 			t.Errorf("%q and %q: written %t, %v", c.file, c.socket, written, err)
 		}
@@ -273,7 +281,7 @@ func TestWriteLeavesNoDescriptor(t *testing.T) {
 	dir := t.TempDir()
 	before := descriptors(t)
 	for _, file := range []string{filepath.Join(dir, "log"), filepath.Join(dir, "missing", "log"), "/dev/full", dir} {
-		logTo(file).Write(&sample)
+		once(logTo(file), &sample)
 	}
 	Sink{Facility: 10, Socket: filepath.Join(dir, "missing")}.Write(&sample)
 	if after := descriptors(t); !bytes.Equal(before, after) {
@@ -296,7 +304,7 @@ func descriptors(t *testing.T) []byte {
 
 // TestAppendKeepsRules: the log is opened by safefile, whose faults the error carries.
 func TestAppendKeepsRules(t *testing.T) {
-	_, err := logTo("/dev/full").Write(&sample)
+	_, err := once(logTo("/dev/full"), &sample)
 	var fault *safefile.Error
 	if !errors.As(err, &fault) || fault.Fault != safefile.Unsafe {
 		t.Errorf("%v", err)

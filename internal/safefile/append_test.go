@@ -13,7 +13,7 @@ import (
 // opened appends a text to a log, which must be possible.
 func opened(t *testing.T, path, text string) {
 	t.Helper()
-	fd, _, err := Append(path)
+	fd, err := Append(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestAppendMode(t *testing.T) {
 }
 
 func TestAppendDescriptor(t *testing.T) {
-	fd, _, err := Append(newTree(t).path("log"))
+	fd, err := Append(newTree(t).path("log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +92,9 @@ func TestAppendRefuses(t *testing.T) {
 	} {
 		inTime(t, func() {
 			leaksNothing(t, func() {
-				fd, torn, err := Append(path)
-				if fd != -1 || torn {
-					t.Errorf("%s: descriptor %d, torn %t", path, fd, torn)
+				fd, err := Append(path)
+				if fd != -1 {
+					t.Errorf("%s: descriptor %d", path, fd)
 				}
 				refused(t, err, c.fault, path, c.problem, "")
 			})
@@ -117,7 +117,7 @@ func TestAppendFIFO(t *testing.T) {
 	reader, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	tr.must(err)
 	defer unix.Close(reader)
-	_, _, err = Append(path)
+	_, err = Append(path)
 	refused(t, err, Unsafe, path, "is a FIFO, not a regular file", "")
 }
 
@@ -135,13 +135,13 @@ func TestAppendTorn(t *testing.T) {
 
 func checkTorn(t *testing.T, path string, want bool) {
 	t.Helper()
-	fd, torn, err := Append(path)
+	fd, err := Append(path)
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer unix.Close(fd)
-	if torn != want {
+	if torn := Torn(fd); torn != want {
 		t.Errorf("torn %t, want %t", torn, want)
 	}
 }
@@ -187,13 +187,10 @@ func TestAppendReadOnly(t *testing.T) {
 	tr.folder("folder")
 	tr.mode("folder", 0o555)
 	ordinary(t, func() {
-		for _, path := range []string{closed, tr.path("folder/log")} {
-			fd, _, err := Append(path)
-			if fd != -1 {
-				t.Errorf("%s: descriptor %d", path, fd)
-			}
-			refused(t, err, Unreadable, path, "permission denied", "")
-		}
+		_, err := Append(closed)
+		refused(t, err, Unreadable, closed, "permission denied", "")
+		_, err = Append(tr.path("folder/log"))
+		refused(t, err, Missing, tr.path("folder/log"), "does not exist, and this user may not make it", "")
 	})
 }
 
@@ -204,7 +201,7 @@ func TestAppendWriteOnlyFIFO(t *testing.T) {
 	tr.mode("fifo", 0o222)
 	inTime(t, func() {
 		ordinary(t, func() {
-			_, _, err := Append(path)
+			_, err := Append(path)
 			refused(t, err, Unsafe, path, "is a FIFO", "")
 		})
 	})

@@ -1,0 +1,162 @@
+package admin
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
+)
+
+// finding is one thing that doctor looks at: in order or not, and then why it matters and what to type.
+type finding struct {
+	ok   bool
+	text string
+	fix  string
+}
+
+func good(format string, args ...any) finding {
+	return finding{ok: true, text: fmt.Sprintf(format, args...)}
+}
+
+func bad(fix, format string, args ...any) finding {
+	return finding{text: fmt.Sprintf(format, args...), fix: fix}
+}
+
+// doctor says whether the log of this host stands up as evidence.
+func doctor(c *call) int {
+	options := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	config := options.String("config", "", "this configuration of the host, a `FILE`")
+	if status, ok := c.parse(options); !ok {
+		return status
+	}
+	host, status := c.hostConfig(*config)
+	if host == nil {
+		return status
+	}
+	findings := []finding{good("the configuration can be read")}
+	if host.Log.File != "" {
+		findings = append(findings, c.setgid())
+		findings = append(findings, examineLog(host.Log.File)...)
+	}
+	if host.Log.Facility >= 0 {
+		findings = append(findings, socket("syslog", record.DevLog))
+	}
+	if host.Log.Journal {
+		findings = append(findings, socket("the journal", record.JournalSocket))
+	}
+	if host.Log.File == "" && host.Log.Facility < 0 && !host.Log.Journal {
+		findings = append(findings, bad(`set [log] file, syslog or journal in `+policy.ConfigFile, "nothing is recorded anywhere"))
+	}
+	return c.tellFindings(findings)
+}
+
+func (c *call) tellFindings(findings []finding) int {
+	status := exitOK
+	for _, f := range findings {
+		mark := c.paint(green, "ok   ")
+		if !f.ok {
+			mark, status = c.paint(yellow, "fault"), exitFindings
+		}
+		fmt.Fprintf(c.out, "%s  %s\n", mark, f.text)
+		if f.fix != "" {
+			fmt.Fprintf(c.out, "       hint: %s\n", f.fix)
+		}
+	}
+	return status
+}
+
+// setgid says whether the log is opened with a group that the restricted account has not, and why not.
+func (c *call) setgid() finding {
+	if c.lent.Lent() {
+		return good("setgid is in effect: the log is opened with the group %d, which the gate gives back before it reads a policy or a request", c.lent.Group())
+	}
+	const fallback = "; the gate writes what the account itself may write, and so could edit"
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return bad("mount /proc", "this binary cannot be found%s: %v", fallback, err)
+	}
+	var st unix.Stat_t
+	var fs unix.Statfs_t
+	if err := errors.Join(unix.Stat(self, &st), unix.Statfs(self, &fs)); err != nil {
+		return bad("", "%+q cannot be looked at: %v", self, err)
+	}
+	switch {
+	case st.Mode&unix.S_ISGID == 0:
+		return bad("groupadd --system ssh-gate; chown root:ssh-gate "+self+" && chmod 2755 "+self, "%s is not setgid%s", self, fallback)
+	case fs.Flags&unix.ST_NOSUID != 0:
+		return bad("install it on a file system that is mounted without nosuid", "%s is setgid, on a file system mounted nosuid%s", self, fallback)
+	case int(st.Gid) == os.Getgid():
+		return good("%s is setgid to the group that you are in already; ask again as the restricted account", self)
+	}
+	if privileges, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err == nil && privileges == 1 {
+		return bad("see who sets it: NoNewPrivileges= of sshd's unit, a container's settings", "%s is setgid, but no_new_privs is set%s", self, fallback)
+	}
+	return bad("see whether the process is traced, or in a user namespace without that group", "%s is setgid, but its group was not lent%s", self, fallback)
+}
+
+// examineLog says whether the restricted accounts can get at the log or its folder.
+func examineLog(file string) []finding {
+	folder := filepath.Dir(file)
+	var st unix.Stat_t
+	if err := unix.Stat(folder, &st); err != nil {
+		return []finding{bad("install -d -m 2750 -o root -g ssh-gate "+folder, "the folder %s cannot be looked at: %v", folder, err)}
+	}
+	findings := []finding{judgeFolder(folder, &st)}
+	var log unix.Stat_t
+	switch err := unix.Lstat(file, &log); {
+	case errors.Is(err, unix.EACCES):
+		return append(findings, good("%s cannot be looked at by you, as it should be for accounts; ask as root for more", file))
+	case err != nil:
+		return append(findings, bad("install -m 660 -o root -g ssh-gate /dev/null "+file, "there is no log: %v", err))
+	case log.Mode&unix.S_IFMT != unix.S_IFREG:
+		return append(findings, bad("move it away, and make a file in its place", "%s is not a regular file", file))
+	case log.Uid != 0 || log.Mode&0o007 != 0:
+		return append(findings, bad("chown root:ssh-gate "+file+" && chmod 660 "+file, "%s belongs to user %d with mode %04o, so accounts can read or change it", file, log.Uid, log.Mode&0o7777))
+	}
+	findings = append(findings, good("%s belongs to root with mode %04o", file, log.Mode&0o7777))
+	if members, err := membersOf(log.Gid); err == nil && len(members) > 0 {
+		findings = append(findings, bad("gpasswd -d "+members[0]+" ssh-gate", "the log's group has members, who can read and change it: %s", strings.Join(members, ", ")))
+	}
+	return findings
+}
+
+func judgeFolder(folder string, st *unix.Stat_t) finding {
+	fix := "chown root:ssh-gate " + folder + " && chmod 2750 " + folder
+	switch {
+	case st.Uid != 0:
+		return bad(fix, "%s belongs to user %d, who can replace the log", folder, st.Uid)
+	case st.Mode&0o022 != 0:
+		return bad(fix, "%s may be written by others (mode %04o), who can replace the log", folder, st.Mode&0o7777)
+	}
+	return good("%s belongs to root with mode %04o", folder, st.Mode&0o7777)
+}
+
+// membersOf names who is in a group by /etc/group(5).
+func membersOf(gid uint32) ([]string, error) {
+	text, err := os.ReadFile("/etc/group")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if len(f) == 4 && f[2] == fmt.Sprint(gid) && f[3] != "" {
+			return strings.Split(f[3], ","), nil
+		}
+	}
+	return nil, nil
+}
+
+func socket(name, path string) finding {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return bad("start the daemon, or take it out of [log] in "+policy.ConfigFile, "%s does not listen on %s", name, path)
+	}
+	return good("%s listens on %s", name, path)
+}

@@ -1,0 +1,52 @@
+package admin
+
+import (
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file knows whom the verbs talk to: a terminal or a pipe, in which zone.
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+const (
+	red    = "\x1b[31m"
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	bold   = "\x1b[1m"
+	off    = "\x1b[0m"
+)
+
+func (c *call) paint(colour, text string) string {
+	if !c.colour {
+		return text
+	}
+	return colour + text + off
+}
+
+// localZone is the zone of who calls, which time.Local is not: see internal/startup.
+func (c *call) localZone() *time.Location {
+	if name, set := c.env["TZ"]; set {
+		if zone, err := time.LoadLocation(strings.TrimPrefix(name, ":")); err == nil {
+			return zone
+		}
+		return time.UTC
+	}
+	if text, err := os.ReadFile("/etc/localtime"); err == nil {
+		if zone, err := time.LoadLocationFromTZData("local", text); err == nil {
+			return zone
+		}
+	}
+	return time.UTC
+}

@@ -1,0 +1,351 @@
+package admin
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"example.org/ssh-gate/internal/logbook"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/safefile"
+)
+
+// Least privilege decays: what a key was once given and no longer uses only serves who steals it.
+
+// unusedOptions are what the verb unused was called with.
+type unusedOptions struct {
+	since        time.Time
+	dir          string
+	ownDir       bool
+	file, config string
+	json         bool
+	without      string
+}
+
+const defaultSince = "90d"
+
+// Ways in which a rule stands.
+const (
+	ruleUsed    = "used"
+	ruleUnused  = "unused"
+	ruleUnknown = "unknown" // the host does not record what this policy allows
+)
+
+// standing is what the log says of one rule.
+type standing struct {
+	Key     string     `json:"key"`
+	Policy  string     `json:"policy"`
+	Number  int        `json:"number"`
+	Rule    string     `json:"rule"`
+	Command string     `json:"command"`
+	State   string     `json:"state"`
+	Matched int        `json:"matched"` // times since then
+	Last    *time.Time `json:"last_matched"`
+}
+
+// review is the whole answer.
+type review struct {
+	Since   time.Time  `json:"since"`
+	LogFrom *time.Time `json:"log_from"` // its oldest record
+	Rules   []standing `json:"rules"`
+	Notes   []string   `json:"notes"`
+
+	faulty bool // a policy could not be read
+}
+
+func unused(c *call) int {
+	o := &unusedOptions{dir: policy.KeysDir}
+	o.since, _ = c.moment(defaultSince)
+	options := flag.NewFlagSet("unused", flag.ContinueOnError)
+	options.Func("since", "not matched since this `TIME`: 90d, 12w, 2026-01-01 (default "+defaultSince+")", func(value string) (err error) {
+		o.since, err = c.moment(value)
+		return err
+	})
+	options.Func("policy-dir", "the policies in `DIR` (default "+policy.KeysDir+")", func(value string) (err error) {
+		o.dir, err = filepath.Abs(value)
+		o.ownDir = true
+		return err
+	})
+	options.StringVar(&o.file, "file", "", "the log `FILE`, rotated ones beside it included, not the one that the configuration names")
+	options.StringVar(&o.config, "config", "", "this configuration of the host, a `FILE`")
+	options.BoolVar(&o.json, "json", false, "the answer as JSON")
+	options.StringVar(&o.without, "without", "", "print the policy of the key `NAME` without its unused rules")
+	if status, ok := c.parse(options); !ok {
+		return status
+	}
+	if o.json && o.without != "" {
+		return c.misused("--json and --without exclude each other")
+	}
+	if o.without != "" && !policy.IsName(o.without) {
+		return c.misused(fmt.Sprintf("%+q is no name of a key", o.without))
+	}
+	host, status := c.hostConfig(o.config)
+	if host == nil {
+		return status
+	}
+	book, status := c.openBook(o.file, o.config)
+	if book == nil {
+		return status
+	}
+	defer book.Close()
+	policies, err := o.policies()
+	if err != nil {
+		return c.fail(err, "name the folder with --policy-dir DIR")
+	}
+	answer := o.review(policies, seen(book, o.since), host.Log.All)
+	if o.without != "" {
+		return c.without(o, policies, answer)
+	}
+	return c.tellUnused(book, o, answer)
+}
+
+// use is what the log says of one rule of one key.
+type use struct{ key, rule string }
+
+// usage is what the log says of all.
+type usage struct {
+	from    time.Time // of the oldest record; zero: there is none
+	last    map[use]time.Time
+	matched map[use]int // times since the time in question
+}
+
+// maxUses bounds how many rules a log may tell of; a log of more has made-up names of keys in it.
+const maxUses = 100_000
+
+func seen(book *logbook.Book, since time.Time) *usage {
+	u := &usage{last: make(map[use]time.Time), matched: make(map[use]int)}
+	for l := range book.All() {
+		if u.from.IsZero() || l.Time.Before(u.from) {
+			u.from = l.Time
+		}
+		if l.Event != record.Allowed {
+			continue
+		}
+		of := use{l.Key, l.Rule}
+		last, known := u.last[of]
+		if known && l.Time.After(last) || !known && len(u.last) < maxUses {
+			u.last[of] = l.Time
+		}
+		if !l.Time.Before(since) {
+			u.matched[of]++
+		}
+	}
+	return u
+}
+
+// source is a policy with its text, or what is wrong with it.
+type source struct {
+	*policy.Policy
+	text []byte
+	err  error
+}
+
+// policies reads all policies of the folder, in the order of their names.
+func (o *unusedOptions) policies() ([]source, error) {
+	entries, err := os.ReadDir(o.dir)
+	if err != nil {
+		return nil, err
+	}
+	owner := safefile.RootOnly
+	if o.ownDir {
+		owner = safefile.Owner(os.Getuid())
+	}
+	var all []source
+	for _, e := range entries {
+		key, ok := strings.CutSuffix(e.Name(), ".toml")
+		if !ok || !policy.IsName(key) {
+			continue
+		}
+		file := filepath.Join(o.dir, e.Name())
+		text, _, err := safefile.Read(file, policy.MaxBytes, owner)
+		s := source{Policy: &policy.Policy{Name: key, File: file}, text: text, err: err}
+		if err == nil {
+			p, faults := policy.Parse(key, file, text)
+			if faults != nil {
+				s.err = faults
+			} else {
+				s.Policy = p
+			}
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// review holds the policies against the log.
+func (o *unusedOptions) review(policies []source, log *usage, hostRecordsAll bool) *review {
+	r := &review{Since: o.since.UTC(), Rules: []standing{}, Notes: []string{}}
+	if !log.from.IsZero() {
+		r.LogFrom = &log.from
+	}
+	if log.from.IsZero() || log.from.After(o.since) {
+		r.note("the log does not reach back so far: what was matched before its first record is listed as unused")
+	}
+	for _, p := range policies {
+		if p.err != nil {
+			r.faulty = true
+			r.note("%s cannot be judged: %v", p.File, p.err)
+			continue
+		}
+		recorded := hostRecordsAll || p.LogAll
+		if !recorded && len(p.Rules) > 0 {
+			r.note(`%s: what the key %s is allowed is not recorded; write log = "all" into the policy, or events = "all" into the configuration`, p.File, p.Name)
+		}
+		for i := range p.Rules {
+			r.Rules = append(r.Rules, o.stand(p.Policy, &p.Rules[i], log, recorded))
+		}
+	}
+	return r
+}
+
+func (r *review) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+func (o *unusedOptions) stand(p *policy.Policy, rule *policy.Rule, log *usage, recorded bool) standing {
+	of := use{p.Name, rule.Label()}
+	s := standing{Key: p.Name, Policy: p.File, Number: rule.Number, Rule: rule.Label(), Command: commandOf(rule), Matched: log.matched[of]}
+	if last, ok := log.last[of]; ok {
+		s.Last = &last
+	}
+	switch {
+	case s.Matched > 0:
+		s.State = ruleUsed
+	case recorded:
+		s.State = ruleUnused
+	default:
+		s.State = ruleUnknown
+	}
+	return s
+}
+
+func commandOf(rule *policy.Rule) string {
+	if len(rule.Patterns) == 0 {
+		return rule.Raw
+	}
+	return rule.Patterns[0].Text
+}
+
+// tellUnused prints the answer; the status says whether it names anything to do.
+func (c *call) tellUnused(book *logbook.Book, o *unusedOptions, answer *review) int {
+	out := bufio.NewWriter(c.out)
+	if o.json {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(answer); err != nil {
+			return c.fail(err, "")
+		}
+	} else {
+		c.table(out, answer)
+		for _, note := range answer.Notes {
+			c.warn("%s", strings.ReplaceAll(note, "\n", "; "))
+		}
+	}
+	if status := c.finish(book, out); status != exitOK {
+		return status
+	}
+	if answer.faulty || answer.count(ruleUnused) > 0 {
+		return exitFindings
+	}
+	return exitOK
+}
+
+func (r *review) count(state string) (n int) {
+	for i := range r.Rules {
+		if r.Rules[i].State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// table lists what is unused or unknown; a policy of which nothing is used is one line.
+func (c *call) table(out *bufio.Writer, answer *review) {
+	rules := answer.Rules
+	fmt.Fprintf(out, "%d of %d rules not matched since %s", answer.count(ruleUnused), len(rules), answer.Since.In(c.zone).Format("2006-01-02 15:04"))
+	if n := answer.count(ruleUnknown); n > 0 {
+		fmt.Fprintf(out, ", and %d of which the log cannot tell", n)
+	}
+	fmt.Fprintln(out)
+	const row = "%-16s %-20s %-16s %s\n"
+	if answer.count(ruleUsed) < len(rules) {
+		fmt.Fprint(out, "\n"+c.paint(bold, fmt.Sprintf(row, "KEY", "RULE", "LAST MATCHED", "COMMAND")))
+	}
+	for len(rules) > 0 {
+		n := 1
+		for n < len(rules) && rules[n].Key == rules[0].Key {
+			n++
+		}
+		c.rows(out, row, rules[:n])
+		rules = rules[n:]
+	}
+}
+
+// rows are the lines of one policy.
+func (c *call) rows(out *bufio.Writer, row string, rules []standing) {
+	whole := len(rules) > 1
+	for i := range rules {
+		whole = whole && rules[i].State == ruleUnused && rules[i].Last == nil
+	}
+	if whole {
+		fmt.Fprintf(out, row, rules[0].Key, fmt.Sprintf("all %d of them", len(rules)), "never", "")
+		return
+	}
+	for i := range rules {
+		s := &rules[i]
+		if s.State == ruleUsed {
+			continue
+		}
+		last := "never"
+		switch {
+		case s.Last != nil:
+			last = s.Last.In(c.zone).Format("2006-01-02 15:04")
+		case s.State == ruleUnknown:
+			last = "not recorded"
+		}
+		fmt.Fprintf(out, row, s.Key, s.Rule, last, record.Escape(s.Command))
+	}
+}
+
+// without prints a policy without its unused rules, unless the log is no ground to judge them on.
+func (c *call) without(o *unusedOptions, policies []source, answer *review) int {
+	for _, p := range policies {
+		if p.Name != o.without {
+			continue
+		}
+		var drop []int
+		for i := range answer.Rules {
+			s := &answer.Rules[i]
+			switch {
+			case s.Key != p.Name:
+			case s.State == ruleUnknown:
+				return c.fail(fmt.Errorf("%s: what this key is allowed is not recorded, so no rule can be called unused", p.File),
+					`write log = "all" into the policy, and ask again when the log has seen enough`)
+			case s.State == ruleUnused:
+				drop = append(drop, s.Number)
+			}
+		}
+		if p.err != nil {
+			return c.fail(p.err, "")
+		}
+		if answer.LogFrom == nil || answer.LogFrom.After(o.since) {
+			return c.fail(errors.New("the log does not reach back so far, so a rule that it has not seen matched may be in use"), "ask with a later --since")
+		}
+		text, err := p.Without(p.text, drop)
+		if err != nil {
+			return c.fail(err, "")
+		}
+		if _, err := c.out.Write(text); err != nil {
+			return c.fail(err, "")
+		}
+		return exitOK
+	}
+	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), "")
+}

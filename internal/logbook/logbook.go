@@ -1,0 +1,258 @@
+// Package logbook reads the log as one sequence of records: what it was rotated to, compressed or not, then the file itself, and
+// then what is yet to come. A line that is no record is counted and passed over. Memory does not grow with the log.
+package logbook
+
+import (
+	"bufio"
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"example.org/ssh-gate/internal/record"
+)
+
+// maxVolumes bounds how many files a log may have been rotated to; all are held open together.
+const maxVolumes = 900
+
+// Book is a log with all that it was rotated to.
+type Book struct {
+	Damaged  int64   // lines that are no records, so far
+	Problems []error // files that could not be read, or not to their ends
+
+	path    string
+	volumes []*volume // oldest first; the live file, if there is one, is the last
+}
+
+// volume is one file of the log.
+type volume struct {
+	name  string
+	file  *os.File
+	id    ID
+	live  bool
+	lines *lines
+}
+
+// ID says which file one is, whatever its name has become.
+type ID struct{ Device, Inode uint64 }
+
+// Open opens a log and what it was rotated to: files in its folder whose names begin with its own and go on as logrotate's do,
+// ".1", ".2.gz", "-20260101". It fails only if there is none.
+func Open(path string) (*Book, error) {
+	const attempts = 5 // a rotation under way changes the names between the listing and the opening
+	var b *Book
+	for range attempts {
+		b.Close()
+		b = &Book{path: path}
+		before, err := list(path)
+		if err != nil {
+			return nil, err
+		}
+		b.open(before)
+		if after, err := list(path); err == nil && slices.Equal(before, after) {
+			break
+		}
+	}
+	if len(b.volumes) == 0 {
+		return nil, errors.Join(append(b.Problems, fmt.Errorf("%+q: there is no log of that name", path))...)
+	}
+	return b, nil
+}
+
+func (b *Book) open(names []string) {
+	for _, name := range names {
+		v, err := openVolume(name, name == b.path)
+		if err != nil {
+			b.Problems = append(b.Problems, err)
+			continue
+		}
+		if slices.ContainsFunc(b.volumes, func(o *volume) bool { return o.id == v.id }) {
+			v.file.Close()
+			continue
+		}
+		b.volumes = append(b.volumes, v)
+	}
+}
+
+// Close closes the files. It may be called on nil.
+func (b *Book) Close() {
+	if b == nil {
+		return
+	}
+	for _, v := range b.volumes {
+		v.file.Close()
+	}
+	b.volumes = nil
+}
+
+// list names the files of the log that are there, oldest first.
+func list(path string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	var found []rotated
+	base := filepath.Base(path)
+	plain := map[string]bool{}
+	for _, e := range entries {
+		if r, ok := parseRotated(base, e.Name()); ok {
+			found = append(found, r)
+			plain[e.Name()] = true
+		}
+	}
+	// While a file is compressed both are there, and the compressed one is not whole yet.
+	found = slices.DeleteFunc(found, func(r rotated) bool { return r.gz && plain[strings.TrimSuffix(r.name, ".gz")] })
+	if len(found) > maxVolumes {
+		return nil, fmt.Errorf("%+q was rotated to %d files, more than the %d that are read", path, len(found), maxVolumes)
+	}
+	slices.SortFunc(found, func(a, b rotated) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.date, b.date), cmp.Compare(b.number, a.number))
+	})
+	names := make([]string, len(found))
+	for i, r := range found {
+		names[i] = filepath.Join(filepath.Dir(path), r.name)
+	}
+	return names, nil
+}
+
+// rotated is a name that logrotate gives.
+type rotated struct {
+	name   string
+	rank   int // dated ones first, then numbered ones, then the log itself
+	date   string
+	number int
+	gz     bool
+}
+
+func parseRotated(base, name string) (rotated, bool) {
+	r := rotated{name: name}
+	rest, ours := strings.CutPrefix(name, base)
+	if !ours {
+		return r, false
+	}
+	rest, r.gz = strings.CutSuffix(rest, ".gz")
+	switch {
+	case rest == "":
+		r.rank = 2
+		return r, !r.gz
+	case rest[0] == '-': // dateext: -20260101, -2026010112, -20260101-1767225600
+		r.date = rest[1:]
+		return r, r.date != "" && strings.Trim(r.date, "0123456789-") == ""
+	case rest[0] == '.':
+		n, err := strconv.Atoi(rest[1:])
+		r.rank, r.number = 1, n
+		return r, err == nil && n >= 0
+	}
+	return r, false
+}
+
+func openVolume(name string, live bool) (*volume, error) {
+	// O_NONBLOCK: a FIFO must not hold anybody up.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%+q is not a regular file", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	v := &volume{name: name, file: f, id: idOf(info), live: live}
+	in := io.Reader(f)
+	if strings.HasSuffix(name, ".gz") {
+		in = &unzipped{file: f}
+	}
+	v.lines = newLines(in)
+	return v, nil
+}
+
+func idOf(info fs.FileInfo) ID {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return ID{uint64(st.Dev), st.Ino}
+	}
+	return ID{}
+}
+
+// unzipped decompresses from the first read on, so that an open file costs little until its turn.
+type unzipped struct {
+	file *os.File
+	in   *gzip.Reader
+}
+
+func (u *unzipped) Read(b []byte) (int, error) {
+	if u.in == nil {
+		in, err := gzip.NewReader(bufio.NewReader(u.file))
+		if err != nil {
+			return 0, fmt.Errorf("%w (is it gzip?)", err)
+		}
+		u.in = in
+	}
+	return u.in.Read(b)
+}
+
+// Line is one record with its text, which is valid until the next one is asked for.
+type Line struct {
+	*record.Record
+	Text []byte
+}
+
+// All gives what stands in the log now, in the order in which it was written.
+func (b *Book) All() iter.Seq[Line] {
+	return func(yield func(Line) bool) {
+		for _, v := range b.volumes {
+			if !b.read(v, yield) {
+				return
+			}
+		}
+	}
+}
+
+// read gives the rest of one file, as far as it has whole lines. A rest without a line end is a record that is being written, if
+// the file is live, and else damage.
+func (b *Book) read(v *volume, yield func(Line) bool) bool {
+	for {
+		text, err := v.lines.next()
+		switch {
+		case err == nil:
+			if !b.give(text, yield) {
+				return false
+			}
+			continue
+		case errors.Is(err, errTooLong):
+			b.Damaged++
+			continue
+		case !errors.Is(err, io.EOF):
+			b.Problems = append(b.Problems, fmt.Errorf("%+q: %w", v.name, err))
+		}
+		if v.live {
+			return true
+		}
+		rest := v.lines.rest()
+		v.lines.release()
+		return len(rest) == 0 || b.give(rest, yield)
+	}
+}
+
+func (b *Book) give(text []byte, yield func(Line) bool) bool {
+	if len(text) == 0 {
+		return true // what keeps a torn line to itself, see record.File
+	}
+	r, err := record.Parse(text)
+	if err != nil {
+		b.Damaged++
+		return true
+	}
+	return yield(Line{r, text})
+}
