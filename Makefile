@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 LDFLAGS  = -s -w -X example.org/ssh-gate/internal/admin.Version=$(VERSION)
 
-.PHONY: build demo test bench fuzz race lint clean
+.PHONY: build demo test bench load fuzz race lint clean
 
 # One static binary, without cgo: linking libc costs a login 0.8 ms and loads code before the gate's first instruction.
 build:
@@ -20,6 +20,10 @@ test:
 # A report, with targets met or not; ARGS=-trace shows where the gate's time goes.
 bench:
 	$(GO) run ./internal/bench $(ARGS)
+
+# 100,000 denials of two users while logrotate rotates every second, as root: about five minutes.
+load:
+	SSH_GATE_LOAD=100000 CGO_ENABLED=0 $(GO) test -count=1 -timeout 30m -run '^TestLoad$$' -v ./cmd/ssh-gate
 
 # A number of inputs, not a time: at the end of a time the fuzzer sometimes fails by its own deadline.
 FUZZTIME ?= 100000x

@@ -115,9 +115,7 @@ func (c *call) parse(options *flag.FlagSet) (status int, ok bool) {
 	err := options.Parse(c.args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(c.out, "Options of ssh-gate %s:\n\n", c.verb)
-		options.SetOutput(c.out)
-		options.PrintDefaults()
+		c.usage(options)
 		return exitOK, false
 	case err != nil:
 		return c.misused(err.Error()), false
@@ -125,6 +123,20 @@ func (c *call) parse(options *flag.FlagSet) (status int, ok bool) {
 		return c.misused(fmt.Sprintf("%+q is one argument too many", options.Arg(0))), false
 	}
 	return exitOK, true
+}
+
+// usage tells a verb's options, with two dashes before names of more than one letter, as people type them.
+func (c *call) usage(options *flag.FlagSet) {
+	v, _ := find(c.verb)
+	fmt.Fprintf(c.out, "ssh-gate %s: %s\n", v.usage, v.summary)
+	options.VisitAll(func(f *flag.Flag) {
+		value, text := flag.UnquoteUsage(f)
+		dashes := "--"
+		if len(f.Name) == 1 {
+			dashes = "-"
+		}
+		fmt.Fprintf(c.out, "  %-22s %s\n", strings.TrimSpace(dashes+f.Name+" "+value), text)
+	})
 }
 
 // plain is for verbs without options.

@@ -180,7 +180,7 @@ func (c *call) finish(book *logbook.Book, out *bufio.Writer) int {
 		c.warn("%v", problem)
 	}
 	if book.Damaged > 0 {
-		c.warn("%d damaged lines were passed over", book.Damaged)
+		c.warn("damaged lines passed over: %d", book.Damaged)
 	}
 	return exitOK
 }

@@ -89,7 +89,7 @@ func (g *gate) prepare(args []string) *ending {
 	case away:
 		g.leavePackagedLog()
 	case g.config.Log.File != "":
-		g.file = record.OpenFile(g.config.Log.File, record.RotationWait)
+		g.file = record.OpenFile(g.config.Log.File, true)
 	}
 	if end := giveBack(lent); end != nil {
 		return end
@@ -242,7 +242,7 @@ func (g *gate) record(e ending) (ref string, written bool, err error) {
 	}
 	log := g.config.Log
 	if g.file == nil && log.File != "" {
-		g.file = record.OpenFile(log.File, 0)
+		g.file = record.OpenFile(log.File, false)
 	}
 	written, err = record.Sink{File: g.file, Facility: log.Facility, Socket: record.DevLog,
 		Journal: log.Journal, JournalSocket: record.JournalSocket}.Write(&entry)

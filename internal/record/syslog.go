@@ -11,8 +11,8 @@ import (
 const (
 	// DevLog is where syslogd, rsyslog, syslog-ng and journald listen, syslog(3).
 	DevLog = "/dev/log"
-	// maxSyslog is how many bytes of a message rsyslog takes at least; a longer record is cut in its request, not at its end.
-	maxSyslog = 8 << 10
+	// maxSyslog is how many bytes of a message, its header included, rsyslog takes; a longer record is cut in its request, not at its end.
+	maxSyslog = 8096
 	// sendTimeout bounds, in seconds, how long a daemon that reads nothing can hold a login up.
 	sendTimeout = 1
 

@@ -53,25 +53,30 @@ type File struct {
 func NoFile(why error) *File { return &File{fd: -1, err: why} }
 
 const (
-	// RotationWait is how long a missing log is waited for where only rotation, which renames the old one and then makes the new
-	// one, and not the gate, can bring it back.
-	RotationWait = 500 * time.Millisecond
+	// rotationWait is how long a missing log is waited for that only rotation can bring back, which renames the old one and then
+	// makes the new one.
+	rotationWait = 500 * time.Millisecond
 	rotationPoll = 2 * time.Millisecond
 )
 
-// OpenFile opens the log, or makes it if this user may. It tries again for wait.
-func OpenFile(path string, wait time.Duration) *File {
+// OpenFile opens the log and, unless it is shared with other accounts by way of a group, makes it if need be: one that the gate made
+// for one account would keep the others out, and stand in logrotate's way.
+func OpenFile(path string, shared bool) *File {
 	f := &File{path: path}
 	for waited := time.Duration(0); ; waited += rotationPoll {
-		var fault *safefile.Error
-		f.fd, f.err = safefile.Append(path)
-		passing := errors.As(f.err, &fault) && (fault.Fault == safefile.Missing || fault.Fault == safefile.Unreadable)
-		if !passing || waited >= wait {
+		f.fd, f.err = safefile.Append(path, !shared)
+		if !shared || waited >= rotationWait || !passing(f.err) {
 			return f
 		}
 		pause := unix.NsecToTimespec(int64(rotationPoll))
 		unix.Nanosleep(&pause, nil)
 	}
+}
+
+// passing says whether an open failed in a way that the middle of a rotation explains: there is no log, or not yet the right mode.
+func passing(err error) bool {
+	var fault *safefile.Error
+	return errors.As(err, &fault) && (fault.Fault == safefile.Missing || fault.Fault == safefile.Unreadable)
 }
 
 // append writes the line with one call, which the kernel keeps whole among other writers on a descriptor opened with O_APPEND,

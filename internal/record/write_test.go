@@ -49,7 +49,7 @@ func once(s Sink, e *Entry) (bool, error) {
 	return s.Write(e)
 }
 
-func logTo(file string) Sink { return Sink{File: OpenFile(file, 0), Facility: -1} }
+func logTo(file string) Sink { return Sink{File: OpenFile(file, false), Facility: -1} }
 
 func content(t *testing.T, file string) string {
 	t.Helper()
@@ -259,7 +259,7 @@ func TestWriteEither(t *testing.T) {
 		{missing, missing, false, []string{"log ", "syslog "}},
 		{"", missing, false, []string{"syslog "}},
 	} {
-		written, err := write(t, Sink{File: OpenFile(c.file, 0), Facility: 10, Socket: c.socket}, &sample)
+		written, err := write(t, Sink{File: OpenFile(c.file, false), Facility: 10, Socket: c.socket}, &sample)
 		if written != c.written || (err != nil) != (c.wrong != nil) {
 			t.Errorf("%q and %q: written %t, %v", c.file, c.socket, written, err)
 		}

@@ -9,9 +9,9 @@ import (
 // logMode is what a log is created with when there is none: its owner writes it, its group reads it.
 const logMode = 0o640
 
-// Append opens a log for appending and creates it if need be, never its folder. It does not follow a link in the last
+// Append opens a log for appending and, if asked to, creates it if need be, never its folder. It does not follow a link in the last
 // component, and does not wait on a FIFO. The descriptor is close-on-exec, and the caller closes it.
-func Append(path string) (fd int, err error) {
+func Append(path string, create bool) (fd int, err error) {
 	if len(path) > maxPath || len(path) == 0 || path[0] != '/' {
 		return -1, &Error{Unsafe, path, "is not an absolute path of at most 4096 bytes", ""}
 	}
@@ -20,7 +20,7 @@ func Append(path string) (fd int, err error) {
 	if errors.Is(err, unix.EACCES) {
 		fd, err = openat(unix.AT_FDCWD, path, flags|unix.O_WRONLY)
 	}
-	if errors.Is(err, unix.ENOENT) {
+	if create && errors.Is(err, unix.ENOENT) {
 		fd, err = openatMode(unix.AT_FDCWD, path, flags|unix.O_CREAT|unix.O_RDWR, logMode)
 		if errors.Is(err, unix.EACCES) {
 			return -1, &Error{Missing, path, "does not exist, and this user may not make it", ""}

@@ -13,7 +13,7 @@ import (
 // opened appends a text to a log, which must be possible.
 func opened(t *testing.T, path, text string) {
 	t.Helper()
-	fd, err := Append(path)
+	fd, err := Append(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestAppendMode(t *testing.T) {
 }
 
 func TestAppendDescriptor(t *testing.T) {
-	fd, err := Append(newTree(t).path("log"))
+	fd, err := Append(newTree(t).path("log"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestAppendRefuses(t *testing.T) {
 	} {
 		inTime(t, func() {
 			leaksNothing(t, func() {
-				fd, err := Append(path)
+				fd, err := Append(path, true)
 				if fd != -1 {
 					t.Errorf("%s: descriptor %d", path, fd)
 				}
@@ -117,7 +117,7 @@ func TestAppendFIFO(t *testing.T) {
 	reader, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	tr.must(err)
 	defer unix.Close(reader)
-	_, err = Append(path)
+	_, err = Append(path, true)
 	refused(t, err, Unsafe, path, "is a FIFO, not a regular file", "")
 }
 
@@ -135,7 +135,7 @@ func TestAppendTorn(t *testing.T) {
 
 func checkTorn(t *testing.T, path string, want bool) {
 	t.Helper()
-	fd, err := Append(path)
+	fd, err := Append(path, true)
 	if err != nil {
 		t.Error(err)
 		return
@@ -170,6 +170,16 @@ func TestAppendNotTorn(t *testing.T) {
 	}
 }
 
+// TestAppendCreatesNothing: where only others may make the log, nothing is made.
+func TestAppendCreatesNothing(t *testing.T) {
+	tr := newTree(t)
+	_, err := Append(tr.path("log"), false)
+	refused(t, err, Missing, tr.path("log"), "does not exist", "")
+	if _, err := os.Lstat(tr.path("log")); err == nil {
+		t.Error("the log was made")
+	}
+}
+
 // TestAppendThroughLinks: only the last component must be no link; /var/log may be one.
 func TestAppendThroughLinks(t *testing.T) {
 	tr := newTree(t)
@@ -187,9 +197,9 @@ func TestAppendReadOnly(t *testing.T) {
 	tr.folder("folder")
 	tr.mode("folder", 0o555)
 	ordinary(t, func() {
-		_, err := Append(closed)
+		_, err := Append(closed, true)
 		refused(t, err, Unreadable, closed, "permission denied", "")
-		_, err = Append(tr.path("folder/log"))
+		_, err = Append(tr.path("folder/log"), true)
 		refused(t, err, Missing, tr.path("folder/log"), "does not exist, and this user may not make it", "")
 	})
 }
@@ -201,7 +211,7 @@ func TestAppendWriteOnlyFIFO(t *testing.T) {
 	tr.mode("fifo", 0o222)
 	inTime(t, func() {
 		ordinary(t, func() {
-			_, err := Append(path)
+			_, err := Append(path, true)
 			refused(t, err, Unsafe, path, "is a FIFO", "")
 		})
 	})
