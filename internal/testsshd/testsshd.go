@@ -168,7 +168,7 @@ func RequireTool(t testing.TB, name, debianPackage string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	for _, dir := range []string{"/usr/sbin", "/usr/lib/openssh", "/usr/libexec/openssh", "/usr/lib/ssh"} {
+	for _, dir := range []string{"/usr/sbin", "/usr/lib/openssh", "/usr/libexec/openssh", "/usr/lib/ssh", "/usr/lib/systemd", "/lib/systemd"} {
 		if path, err := exec.LookPath(dir + "/" + name); err == nil {
 			return path
 		}
