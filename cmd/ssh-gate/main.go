@@ -11,8 +11,8 @@ import (
 )
 
 func main() {
-	if args := os.Args[1:]; admin.Asks(args) {
-		os.Exit(admin.Run(args, os.Environ(), os.Stdout, os.Stderr))
+	if args := os.Args; len(args) > 1 && !gate.IsLoginShell(args) && admin.Asks(args[1:]) {
+		os.Exit(admin.Run(args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}
-	os.Exit(gate.Run(os.Args[1:], os.Environ))
+	os.Exit(gate.Run(os.Args, os.Environ))
 }

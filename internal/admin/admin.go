@@ -145,19 +145,36 @@ func (c *call) plain() (status int, ok bool) {
 }
 
 func (c *call) misused(problem string) int {
-	fmt.Fprintf(c.errs, "ssh-gate: error: %s\nssh-gate: hint: ssh-gate %s --help\n", problem, c.verb)
+	c.tell("error", problem)
+	c.tell("hint", "ssh-gate "+c.verb+" --help")
 	return exitUsage
 }
 
 // fail reports what kept the verb from its work.
 func (c *call) fail(err error, hint string) int {
-	fmt.Fprintf(c.errs, "ssh-gate: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	c.tell("error", err.Error())
 	if hint != "" {
-		fmt.Fprintf(c.errs, "ssh-gate: hint: %s\n", hint)
+		c.tell("hint", hint)
 	}
 	return exitFindings
 }
 
 func (c *call) warn(format string, args ...any) {
-	fmt.Fprintf(c.errs, "ssh-gate: warning: "+format+"\n", args...)
+	c.tell("warning", fmt.Sprintf(format, args...))
+}
+
+// tell writes one line to people. Options and names of files come from them, but they may have pasted what somebody else chose.
+func (c *call) tell(kind, text string) {
+	var b strings.Builder
+	for i := range len(text) {
+		switch char := text[i]; {
+		case char == '\n':
+			b.WriteString("; ") // between errors that were joined
+		case char < 0x20 || char > 0x7e:
+			fmt.Fprintf(&b, `\x%02x`, char)
+		default:
+			b.WriteByte(char)
+		}
+	}
+	fmt.Fprintf(c.errs, "ssh-gate: %s: %s\n", kind, b.String())
 }

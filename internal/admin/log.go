@@ -160,18 +160,24 @@ func (c *call) list(book *logbook.Book, o *logOptions) int {
 	for _, text := range tail.all() {
 		out.WriteString(text + "\n")
 	}
-	if o.follow {
-		out.Flush()
-		for l := range book.Follow(func(pause time.Duration) { out.Flush(); time.Sleep(pause) }) {
-			if o.filter.matches(l.Record) {
-				out.WriteString(render(l) + "\n")
-			}
+	status := c.finish(book, out)
+	if !o.follow || status != exitOK {
+		return status
+	}
+	for l := range book.Follow(func(pause time.Duration) bool {
+		if status = c.finish(book, out); status == exitOK {
+			time.Sleep(pause)
+		}
+		return status == exitOK
+	}) {
+		if o.filter.matches(l.Record) {
+			out.WriteString(render(l) + "\n")
 		}
 	}
-	return c.finish(book, out)
+	return status
 }
 
-// finish reports what could not be read, which is never fatal: the rest of the log was.
+// finish reports what could not be read, once, which is never fatal: the rest of the log was.
 func (c *call) finish(book *logbook.Book, out *bufio.Writer) int {
 	if err := out.Flush(); err != nil {
 		return c.fail(err, "")
@@ -182,6 +188,7 @@ func (c *call) finish(book *logbook.Book, out *bufio.Writer) int {
 	if book.Damaged > 0 {
 		c.warn("damaged lines passed over: %d", book.Damaged)
 	}
+	book.Problems, book.Damaged = nil, 0
 	return exitOK
 }
 

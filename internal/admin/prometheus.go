@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/logbook"
+	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 )
 
@@ -36,15 +37,16 @@ type counters struct {
 	damaged  int64
 	last     time.Time // of the newest record
 	position logbook.Position
-	located  bool // position says where to go on
+	resumed  bool // a run before this one has counted up to position
 }
 
 const (
 	// maxSeries bounds how many counters there are: whoever may call the gate by hand may make up names of keys.
 	maxSeries = 2000
-	otherKey  = "other"
+	other     = "other" // what is beyond that, and what is no name
 
 	maxCounterFile = 4 << 20 // bytes
+	tempName       = ".ssh-gate.new"
 )
 
 // prometheus brings the counters in a file up to date.
@@ -72,25 +74,33 @@ func (c *call) prometheus(book *logbook.Book, file string) int {
 // newer than the newest that was counted is counted, and that is said.
 func (t *counters) add(c *call, book *logbook.Book) {
 	after := time.Time{}
-	if t.located && !book.Skip(t.position) {
+	if t.resumed && !book.Skip(t.position) {
 		after = t.last
 		c.warn("the log was rotated away since the last run; records after %s are counted", after.Format(time.RFC3339Nano))
 	}
+	var before int64 // damaged lines that stand before a record that was counted, so they were as well
 	for l := range book.All() {
 		if l.Time.After(after) {
 			t.count(series{l.Event, l.Reason, l.Key})
+		} else {
+			before = book.Damaged
 		}
 		if l.Time.After(t.last) {
 			t.last = l.Time
 		}
 	}
-	t.damaged += book.Damaged
-	t.position, t.located = book.Position()
+	t.damaged += book.Damaged - before
+	t.position, _ = book.Position() // or none, which is nowhere to be found
 }
 
+// count counts one record. Whoever can write into the log may make up events and reasons too.
 func (t *counters) count(s series) {
-	if _, known := t.records[s]; !known && len(t.records) >= maxSeries {
-		s.key = otherKey
+	full := func(limit int) bool { _, known := t.records[s]; return !known && len(t.records) >= limit }
+	if s.key != "" && !policy.IsName(s.key) || full(maxSeries) {
+		s.key = other
+	}
+	if !policy.IsName(string(s.event)) || !policy.IsName(string(s.reason)) || full(maxSeries+len(record.Reasons)) {
+		s.event, s.reason = other, other
 	}
 	t.records[s]++
 }
@@ -100,19 +110,17 @@ const (
 	damagedName = "ssh_gate_log_damaged_lines_total"
 	lastName    = "ssh_gate_log_last_record_timestamp_seconds"
 	stateMark   = "# ssh-gate goes on from: "
-	stateFormat = stateMark + "device %d inode %d offset %d last %d\n"
+	stateFormat = stateMark + "device %d inode %d offset %d sum %d last %d\n"
 )
 
 // text is the file, in the text format of Prometheus, https://prometheus.io/docs/instrumenting/exposition_formats/.
 func (t *counters) text() []byte {
 	var b bytes.Buffer
-	if t.located {
-		var last int64
-		if !t.last.IsZero() {
-			last = t.last.UnixNano()
-		}
-		fmt.Fprintf(&b, stateFormat, t.position.Device, t.position.Inode, t.position.Offset, last)
+	var last int64
+	if !t.last.IsZero() {
+		last = t.last.UnixMicro()
 	}
+	fmt.Fprintf(&b, stateFormat, t.position.Device, t.position.Inode, t.position.Offset, t.position.Sum, last)
 	fmt.Fprintf(&b, "# HELP %s Records in the log, by event, reason and key.\n# TYPE %[1]s counter\n", recordsName)
 	all := make([]series, 0, len(t.records))
 	for s := range t.records {
@@ -166,10 +174,10 @@ func (t *counters) readLine(line string) error {
 	switch {
 	case strings.HasPrefix(line, stateMark):
 		var last int64
-		_, err := fmt.Sscanf(line, stateFormat, &t.position.Device, &t.position.Inode, &t.position.Offset, &last)
-		t.located = err == nil
+		_, err := fmt.Sscanf(line, stateFormat, &t.position.Device, &t.position.Inode, &t.position.Offset, &t.position.Sum, &last)
+		t.resumed = err == nil
 		if last != 0 {
-			t.last = time.Unix(0, last).UTC()
+			t.last = time.UnixMicro(last).UTC()
 		}
 		return err
 	case name == "#", name == lastName:
@@ -201,16 +209,21 @@ func (t *counters) readSeries(line string) error {
 }
 
 // replace puts a new file in the place of the old one, whole or not at all. The temporary name begins with a dot and does not end
-// in .prom, so the collector passes over it.
+// in .prom, so the collector passes over it. It is always the same, so that what an interrupted run has left goes with the next one.
 func replace(file string, text []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(file), ".ssh-gate-")
-	if err != nil {
+	name := filepath.Join(filepath.Dir(file), tempName)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	defer os.Remove(temp.Name())
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("%+q: %w", name, err)
+	}
+	defer os.Remove(name)
+	temp := os.NewFile(uintptr(fd), name)
 	_, err = temp.Write(text)
 	if err = errors.Join(err, temp.Chmod(0o644), temp.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temp.Name(), file)
+	return os.Rename(name, file)
 }

@@ -37,13 +37,20 @@ func (c *call) paint(colour, text string) string {
 
 // localZone is the zone of who calls, which time.Local is not: see internal/startup.
 func (c *call) localZone() *time.Location {
-	if name, set := c.env["TZ"]; set {
-		if zone, err := time.LoadLocation(strings.TrimPrefix(name, ":")); err == nil {
+	name, file := "", "/etc/localtime"
+	if value, set := c.env["TZ"]; set {
+		name, file = strings.TrimPrefix(value, ":"), ""
+		if strings.HasPrefix(name, "/") {
+			file = name // TZ=:/etc/localtime, tzset(3)
+		}
+	}
+	if file == "" {
+		if zone, err := time.LoadLocation(name); err == nil {
 			return zone
 		}
 		return time.UTC
 	}
-	if text, err := os.ReadFile("/etc/localtime"); err == nil {
+	if text, err := os.ReadFile(file); err == nil {
 		if zone, err := time.LoadLocationFromTZData("local", text); err == nil {
 			return zone
 		}

@@ -54,6 +54,9 @@ func (c *call) top(book *logbook.Book, o *logOptions) int {
 // maxTally bounds how many different texts are counted at a time, so that a flood of them does not fill the memory.
 const maxTally = 10_000
 
+// maxTallied bounds such a text: a request as it is shown is shorter, and so is any name or address but a made-up one.
+const maxTallied = 2 * maxRequestShown
+
 // tally counts texts. Where there are more than maxTally different ones it is the summary of Misra and Gries (Finding repeated
 // elements, 1982): what is frequent stays, and no count is off by more than missed.
 type tally struct {
@@ -62,6 +65,9 @@ type tally struct {
 }
 
 func (t *tally) add(text string) {
+	if len(text) > maxTallied {
+		text = text[:maxTallied] + "..."
+	}
 	if t.counts == nil {
 		t.counts = make(map[string]int)
 	}

@@ -83,6 +83,9 @@ func unused(c *call) int {
 	if o.json && o.without != "" {
 		return c.misused("--json and --without exclude each other")
 	}
+	if o.since.After(c.now) {
+		return c.misused("--since lies in the future, so nothing was matched since then")
+	}
 	if o.without != "" && !policy.IsName(o.without) {
 		return c.misused(fmt.Sprintf("%+q is no name of a key", o.without))
 	}
@@ -99,9 +102,9 @@ func unused(c *call) int {
 	if err != nil {
 		return c.fail(err, "name the folder with --policy-dir DIR")
 	}
-	answer := o.review(policies, seen(book, o.since), host.Log.All)
+	answer := o.review(policies, seen(book, uses(policies), o.since), host.Log.All)
 	if o.without != "" {
-		return c.without(o, policies, answer)
+		return c.without(book, o, policies, answer)
 	}
 	return c.tellUnused(book, o, answer)
 }
@@ -109,28 +112,35 @@ func unused(c *call) int {
 // use is what the log says of one rule of one key.
 type use struct{ key, rule string }
 
+// uses are all the rules there are. What else a log tells of is not held in memory: a log may be full of made-up names of keys.
+func uses(policies []source) map[use]bool {
+	all := make(map[use]bool)
+	for _, p := range policies {
+		for i := range p.Rules {
+			all[use{p.Name, p.Rules[i].Label()}] = true
+		}
+	}
+	return all
+}
+
 // usage is what the log says of all.
 type usage struct {
-	from    time.Time // of the oldest record; zero: there is none
+	from    time.Time // of the first record, which is the oldest also where the clock was once wrong; zero: there is none
 	last    map[use]time.Time
 	matched map[use]int // times since the time in question
 }
 
-// maxUses bounds how many rules a log may tell of; a log of more has made-up names of keys in it.
-const maxUses = 100_000
-
-func seen(book *logbook.Book, since time.Time) *usage {
+func seen(book *logbook.Book, asked map[use]bool, since time.Time) *usage {
 	u := &usage{last: make(map[use]time.Time), matched: make(map[use]int)}
 	for l := range book.All() {
-		if u.from.IsZero() || l.Time.Before(u.from) {
+		if u.from.IsZero() {
 			u.from = l.Time
 		}
-		if l.Event != record.Allowed {
+		of := use{l.Key, l.Rule}
+		if l.Event != record.Allowed || !asked[of] {
 			continue
 		}
-		of := use{l.Key, l.Rule}
-		last, known := u.last[of]
-		if known && l.Time.After(last) || !known && len(u.last) < maxUses {
+		if l.Time.After(u.last[of]) {
 			u.last[of] = l.Time
 		}
 		if !l.Time.Before(since) {
@@ -245,7 +255,7 @@ func (c *call) tellUnused(book *logbook.Book, o *unusedOptions, answer *review) 
 	} else {
 		c.table(out, answer)
 		for _, note := range answer.Notes {
-			c.warn("%s", strings.ReplaceAll(note, "\n", "; "))
+			c.warn("%s", note)
 		}
 	}
 	if status := c.finish(book, out); status != exitOK {
@@ -315,7 +325,7 @@ func (c *call) rows(out *bufio.Writer, row string, rules []standing) {
 }
 
 // without prints a policy without its unused rules, unless the log is no ground to judge them on.
-func (c *call) without(o *unusedOptions, policies []source, answer *review) int {
+func (c *call) without(book *logbook.Book, o *unusedOptions, policies []source, answer *review) int {
 	for _, p := range policies {
 		if p.Name != o.without {
 			continue
@@ -338,14 +348,17 @@ func (c *call) without(o *unusedOptions, policies []source, answer *review) int 
 		if answer.LogFrom == nil || answer.LogFrom.After(o.since) {
 			return c.fail(errors.New("the log does not reach back so far, so a rule that it has not seen matched may be in use"), "ask with a later --since")
 		}
+		if len(book.Problems) > 0 {
+			return c.fail(fmt.Errorf("a part of the log cannot be read, so a rule that is not seen matched may be in use: %w", errors.Join(book.Problems...)),
+				"mend it, or move it away")
+		}
 		text, err := p.Without(p.text, drop)
 		if err != nil {
 			return c.fail(err, "")
 		}
-		if _, err := c.out.Write(text); err != nil {
-			return c.fail(err, "")
-		}
-		return exitOK
+		out := bufio.NewWriter(c.out)
+		out.Write(text)
+		return c.finish(book, out)
 	}
 	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), "")
 }

@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,8 @@ const (
 	gateRules = "ssh-gate, 1,000 rules, allow"
 
 	manyPolicies = 10_000
+
+	mostForDenial = 100 * time.Microsecond // over an allowed command
 
 	permitted = "deploy v1.4.2"
 	forbidden = "systemctl restart sshd"
@@ -82,6 +85,7 @@ func (l *lab) addGate(ctx context.Context) error {
 	log, config := l.path("gate.log"), l.path("config.toml")
 	err := errors.Join(
 		os.WriteFile(config, fmt.Appendf(nil, "[log]\nfile = %q\n", log), 0o644),
+		os.WriteFile(l.path("silent.toml"), []byte("[log]\nfile = \"\"\n"), 0o644),
 		os.Mkdir(l.path("few"), 0o755), os.Mkdir(l.path("many"), 0o755),
 		l.put("few/key-05000.toml", "policy.toml"), l.put("few/seed.toml", "seed.toml"),
 		os.WriteFile(l.path("few/rules.toml"), manyRules(), 0o644))
@@ -92,7 +96,9 @@ func (l *lab) addGate(ctx context.Context) error {
 		return l.add(name, request, want, l.path("ssh-gate"), "--policy-dir", l.path(folder), "--key", key, "--config", config)
 	}
 	add(gateAllow, permitted, allowed, "few", "key-05000").aim(bareGo, 1.25)
-	add("ssh-gate, deny", forbidden, denied, "few", "key-05000").aim(bashDeny, 0.9).log = log
+	add("ssh-gate, deny", forbidden, denied, "few", "key-05000").aim(bashDeny, 0.9).over(gateAllow, mostForDenial).log = log
+	silent := add("ssh-gate, deny without a record", forbidden, denied, "few", "key-05000")
+	silent.argv[len(silent.argv)-1] = l.path("silent.toml")
 	add("ssh-gate, two commands, allow", permitted, allowed, "few", "seed").aim(bareGo, 1.25)
 	add("ssh-gate, two commands, deny", forbidden, denied, "few", "seed").aim(bashDeny, 0.9).log = log
 	add("ssh-gate, 10,000 policies, allow", permitted, allowed, "many", "key-05000").aim(bareGo, 1.25)

@@ -17,10 +17,11 @@ import (
 func main() {
 	n := flag.Int("n", 1000, "measure each program this many `times`")
 	traced := flag.Bool("trace", false, "show where the gate's time goes instead")
+	reading := flag.Bool("log", false, "show how fast ssh-gate log reads a log of 1 GiB instead")
 	flag.Parse()
 	// SIGPIPE is caught too: a reader such as head must not leave our folder behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	err := run(ctx, os.Stdout, *n, *traced)
+	err := run(ctx, os.Stdout, *n, *traced, *reading)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -31,9 +32,9 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, n int, traced bool) error {
+func run(ctx context.Context, out io.Writer, n int, traced, reading bool) error {
 	if n < 1 || flag.NArg() > 0 {
-		return errors.New("usage: go run ./internal/bench [-n times] [-trace], times at least 1")
+		return errors.New("usage: go run ./internal/bench [-n times] [-trace | -log], times at least 1")
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -45,6 +46,9 @@ func run(ctx context.Context, out io.Writer, n int, traced bool) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if reading {
+		return readLog(ctx, out, dir)
+	}
 	if traced {
 		return trace(ctx, out, dir, n)
 	}

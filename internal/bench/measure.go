@@ -31,8 +31,7 @@ type contender struct {
 	log     string // gets a line each time; may be empty
 	missing string // why it is not measured; empty: it is
 
-	base  string  // the contender that the target names; empty: no target
-	times float64 // the target: at most so many times the base
+	goals []goal
 
 	runs int
 	took []time.Duration // sorted by measure
@@ -46,8 +45,20 @@ func (c *contender) needs(file, debianPackage string) *contender {
 	return c
 }
 
+// goal is a target: at most so many times another contender, or so much more than it.
+type goal struct {
+	base  string
+	times float64 // 0: more counts
+	more  time.Duration
+}
+
 func (c *contender) aim(base string, times float64) *contender {
-	c.base, c.times = base, times
+	c.goals = append(c.goals, goal{base: base, times: times})
+	return c
+}
+
+func (c *contender) over(base string, more time.Duration) *contender {
+	c.goals = append(c.goals, goal{base: base, more: more})
 	return c
 }
 

@@ -35,15 +35,26 @@ func report(out io.Writer, l *lab, c cost, n int) {
 }
 
 func (l *lab) target(p *contender) string {
-	if p.base == "" {
-		return ""
+	texts := make([]string, len(p.goals))
+	for i, g := range p.goals {
+		base := l.find(g.base)
+		if base.missing != "" {
+			texts[i] = g.base + ": not known, " + base.missing
+			continue
+		}
+		most := time.Duration(g.times * float64(base.median()))
+		text := fmt.Sprintf("<= %.2f x %s", g.times, g.base)
+		if g.times == 0 {
+			most = base.median() + g.more
+			text = fmt.Sprintf("<= %s + %s ms, is %s", g.base, ms(g.more), signed(p.median()-base.median()))
+		}
+		texts[i] = text + ": " + met(p.median() <= most)
 	}
-	text := fmt.Sprintf("<= %.2f x %s: ", p.times, p.base)
-	base := l.find(p.base)
-	if base.missing != "" {
-		return text + "not known, " + base.missing
-	}
-	return text + met(float64(p.median()) <= p.times*float64(base.median()))
+	return strings.Join(texts, "; ")
+}
+
+func signed(d time.Duration) string {
+	return fmt.Sprintf("%+.3f", float64(d)/float64(time.Millisecond))
 }
 
 // decodeTimes is how many times the cost of decoding its TOML a policy may cost.

@@ -31,10 +31,11 @@ type Input struct {
 type Decision struct {
 	Allowed bool
 	Reason  record.Reason
-	Rule    *policy.Rule // what matched; nil where nothing did
-	Program string       // the absolute path to execute, where Allowed
-	Argv    []string     // what to execute it with, where Allowed
-	Detail  string       // what stood in the way, for the record; printable ASCII
+	Rule    *policy.Rule   // what matched; nil where nothing did
+	Program string         // the absolute path to execute, where Allowed
+	Argv    []string       // what to execute it with, where Allowed
+	Places  []policy.Place // what of the request a confined program may reach
+	Detail  string         // what stood in the way, for the record; printable ASCII
 }
 
 // Decide returns the decision. Allowed is set in this function and nowhere else.
@@ -47,7 +48,7 @@ func Decide(in Input) Decision {
 	if found.rule == nil {
 		return refuse(words, problem, found.nearest)
 	}
-	d := Decision{Rule: found.rule, Program: found.program, Argv: found.argv, Reason: record.Matched}
+	d := Decision{Rule: found.rule, Program: found.program, Argv: found.argv, Places: found.places, Reason: record.Matched}
 	if d.Program == "" {
 		d.Reason = record.ProgramMissing
 		d.Detail = quote(found.argv[0]) + " is in no folder of the search path"
@@ -115,6 +116,7 @@ type found struct {
 	rule    *policy.Rule
 	program string // empty where it does not exist
 	argv    []string
+	places  []policy.Place
 	nearest string
 }
 
@@ -138,7 +140,7 @@ func search(in Input, words []string, problem *argv.Problem) found {
 				return found{nearest: "a word could be cut into values in more ways than are tried, by rule " + rule.Label()}
 			}
 			if ok {
-				return found{rule: rule, program: program, argv: argv}
+				return found{rule: rule, program: program, argv: argv, places: m.places}
 			}
 			near.consider(rule, &m)
 		}

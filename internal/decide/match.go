@@ -15,7 +15,8 @@ type matcher struct {
 	budget  *budget
 
 	ops    []op
-	failed bitset // (word, op) from which nothing matches
+	places []policy.Place // of the values, once the pattern matched
+	failed bitset         // (word, op) from which nothing matches
 
 	// The furthest place where an attempt failed, for the nearest miss: this many words were described, and then this element
 	// did not fit, or, if it is the number of elements, nothing more was allowed.

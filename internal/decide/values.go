@@ -89,10 +89,14 @@ func (m *matcher) lies(i, element int, parts []policy.Part, values []string) boo
 			continue
 		}
 		if located, ok := p.Type.(policy.Located); ok {
-			if err := located.Lies(values[0], m.files); err != nil {
+			place, err := located.Lies(values[0], m.files)
+			if err != nil {
 				m.furthest, m.element = i, element
 				m.why = describeWord(i, m.words[i]) + " " + err.Error()
 				return false
+			}
+			if place.Access != policy.NoAccess {
+				m.places = append(m.places, place)
 			}
 		}
 		values = values[1:]

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.org/ssh-gate/internal/confine"
 	"example.org/ssh-gate/internal/decide"
 	"example.org/ssh-gate/internal/launch"
 	"example.org/ssh-gate/internal/policy"
@@ -19,11 +20,11 @@ import (
 	"example.org/ssh-gate/internal/session"
 )
 
-// Run is the gate with the arguments behind the program's name and, once it may be looked at, the environment that sshd made. It
-// returns the exit status, and does not return where the request is allowed and its program could be started.
-func Run(args []string, env func() []string) int {
-	g := &gate{now: time.Now(), config: policy.DefaultConfig(), signals: launch.HoldSignals()}
-	return g.guarded(func() int { return g.run(args, env) })
+// Run is the gate with its command line and, once it may be looked at, the environment that sshd made. It returns the exit status, and
+// does not return where the request is allowed and its program could be started.
+func Run(argv []string, env func() []string) int {
+	g := &gate{now: time.Now(), parent: unix.Getppid(), config: policy.DefaultConfig(), signals: launch.HoldSignals()}
+	return g.guarded(func() int { return g.run(argv, env) })
 }
 
 // guarded turns a panic, which would leave without a record and show the client a stack trace, into a refusal.
@@ -36,15 +37,27 @@ func (g *gate) guarded(run func() int) (status int) {
 	return run()
 }
 
-func (g *gate) run(args []string, env func() []string) int {
-	prepared := g.prepare(args)
+func (g *gate) run(argv []string, env func() []string) int {
+	shell := IsLoginShell(argv)
+	if len(argv) > 0 {
+		argv = argv[1:]
+	}
+	prepared := g.prepare(argv, shell)
 	var accountError error
 	g.session, accountError = session.New(env(), unix.Getuid())
 	if prepared != nil {
 		return g.end(*prepared)
 	}
+	if shell {
+		if end := g.readShell(argv); end != nil {
+			return g.end(*end)
+		}
+	}
 	if accountError != nil {
 		return g.end(ending{reason: record.AccountUnknown, err: accountError})
+	}
+	if end := g.chooseKey(); end != nil {
+		return g.end(*end)
 	}
 	if end := g.loadPolicy(); end != nil {
 		return g.end(*end)
@@ -68,15 +81,20 @@ func (g *gate) run(args []string, env func() []string) int {
 // prepare does all that comes before the first byte of a policy or a request is read: options, configuration, and the log, which
 // a setgid installation opens with the group that it was lent and gives back here. Pointed elsewhere by its options, the gate
 // gives the group back first of all: anybody may call it so, by hand.
-func (g *gate) prepare(args []string) *ending {
+//
+// What a login shell is given may be the client's, so it is not looked at here: it can point nowhere else.
+func (g *gate) prepare(args []string, shell bool) *ending {
 	lent := privilege.Held()
-	away := pointsElsewhere(args)
+	away := !shell && pointsElsewhere(args)
 	if lent.Setuid() || away {
 		if end := giveBack(lent); end != nil {
 			return end
 		}
 	}
-	o, err := parseOptions(args)
+	o, err := accountOptions(), error(nil)
+	if !shell {
+		o, err = parseOptions(args)
+	}
 	var end *ending
 	if err != nil {
 		end = &ending{reason: record.Usage, err: err}
@@ -88,13 +106,35 @@ func (g *gate) prepare(args []string) *ending {
 	case !lent.Lent():
 	case away:
 		g.leavePackagedLog()
-	case g.config.Log.File != "":
-		g.file = record.OpenFile(g.config.Log.File, true)
+	default:
+		g.openShared(lent.Group())
 	}
 	if end := giveBack(lent); end != nil {
 		return end
 	}
 	return end
+}
+
+// openShared opens what the lent group is for: the log, and the account's count of sessions and starts.
+func (g *gate) openShared(group int) {
+	if file := g.config.Log.File; file != "" {
+		g.file = record.OpenFile(file, true)
+	}
+	g.turns = confine.OpenTurns(confine.TurnsDir, unix.Getuid(), group)
+}
+
+// readShell takes what a login shell was given: the options of a forced command, or a request.
+func (g *gate) readShell(args []string) *ending {
+	_, forced := g.session.Env("SSH_ORIGINAL_COMMAND")
+	o, request, err := shellOptions(args, forced)
+	if err != nil {
+		return &ending{reason: record.Usage, err: err}
+	}
+	g.options = o
+	if !forced {
+		g.session.Request = request
+	}
+	return nil
 }
 
 // giveBack drops what the installation lent. A setuid bit is never wanted: programs would run as its owner.
@@ -124,7 +164,9 @@ func (g *gate) leavePackagedLog() {
 // gate is what one run has gathered so far.
 type gate struct {
 	now     time.Time
-	file    *record.File // nil until it is opened
+	parent  int
+	file    *record.File   // nil until it is opened
+	turns   *confine.Turns // so
 	session *session.Session
 	options *options // nil until they are known to be right
 	config  *policy.Config
@@ -163,6 +205,9 @@ func (g *gate) loadConfig() *ending {
 func (g *gate) loadPolicy() *ending {
 	o := g.options
 	text, own, err := safefile.Read(o.policy, policy.MaxBytes, owner(o.ownPolicy))
+	if faultOf(err) == safefile.Missing && o.account {
+		return &ending{reason: record.NoUserPolicy, err: fmt.Errorf("the account has no policy, %+q", o.policy)}
+	}
 	if err != nil {
 		return &ending{reason: policyReasons[faultOf(err)], err: err}
 	}
@@ -202,6 +247,10 @@ func (g *gate) launch(d *decide.Decision) ending {
 		Env: launch.Environment(g.session, g.config.Path, settings),
 		Dir: settings.Dir, Umask: settings.Umask, StdinNone: settings.StdinNone,
 		Signals: g.signals,
+		Limits:  &settings.Limits, Parent: g.parent, Keep: settings.Keep,
+	}
+	if end := g.contain(d, plan); end != nil {
+		return *end
 	}
 	if g.config.Log.All || g.policy.LogAll {
 		_, written, err := g.record(ending{reason: record.Matched, rule: d.Rule})
@@ -210,11 +259,74 @@ func (g *gate) launch(d *decide.Decision) ending {
 		}
 	}
 	err := launch.Exec(plan)
-	var folder *launch.FolderError
-	if errors.As(err, &folder) {
+	var (
+		folder *launch.FolderError
+		limits *launch.LimitsError
+	)
+	switch {
+	case errors.As(err, &folder):
 		return ending{reason: record.FolderUnavailable, rule: d.Rule, err: err}
+	case errors.As(err, &limits):
+		return ending{reason: record.LimitsUnavailable, rule: d.Rule, err: err}
 	}
 	return ending{reason: record.ProgramFailed, rule: d.Rule, err: err}
+}
+
+// contain makes ready what the kernel is to hold, or says how the run ends.
+func (g *gate) contain(d *decide.Decision, plan *launch.Plan) *ending {
+	settings := &d.Rule.Settings
+	ruleset, err := ruleset(d)
+	var unsupported *confine.UnsupportedError
+	switch {
+	case errors.As(err, &unsupported):
+		return &ending{reason: record.ConfineUnsupported, rule: d.Rule, err: err}
+	case err != nil:
+		return &ending{reason: record.ConfineFailed, rule: d.Rule, err: err}
+	}
+	plan.Ruleset, plan.Inherit = ruleset, -1
+	if ruleset != nil {
+		g.openLog() // what fails from here on has to be recorded from within the domain
+	}
+	if l := &settings.Limits; l.Sessions > 0 || l.Rate.Times > 0 {
+		return g.take(d.Rule, plan)
+	}
+	return nil
+}
+
+// ruleset is nil for a rule that is not confined.
+func ruleset(d *decide.Decision) (*confine.Ruleset, error) {
+	c := d.Rule.Settings.Confine
+	if c == nil {
+		return nil, nil
+	}
+	domain := &confine.Domain{Read: c.Read, Write: c.Write, Execute: c.Execute, NoNetwork: c.NoNetwork, Program: d.Program, BestEffort: c.Fallback}
+	for _, p := range d.Places {
+		domain.Values = append(domain.Values, confine.Value{Path: p.Path, Root: p.Root, Write: p.Access == policy.Write})
+	}
+	return confine.New(domain)
+}
+
+// take counts a start against the limits of the rule, or of the key.
+func (g *gate) take(rule *policy.Rule, plan *launch.Plan) *ending {
+	label := g.options.key
+	if !rule.Settings.Limits.OfKey {
+		label += " " + rule.Label()
+	}
+	if g.turns == nil {
+		g.turns = confine.OpenTurns(confine.TurnsDir, unix.Getuid(), -1)
+	}
+	inherit, err := g.turns.Take(label, &rule.Settings.Limits)
+	var limit *confine.LimitError
+	switch {
+	case errors.As(err, &limit) && limit.Often:
+		return &ending{reason: record.TooOften, rule: rule, err: err}
+	case limit != nil:
+		return &ending{reason: record.TooManySessions, rule: rule, err: err}
+	case err != nil:
+		return &ending{reason: record.LimitsUnavailable, rule: rule, err: err}
+	}
+	plan.Inherit = inherit
+	return nil
 }
 
 // hostFiles answers a decision's questions about the file system.
@@ -241,12 +353,16 @@ func (g *gate) record(e ending) (ref string, written bool, err error) {
 		entry.Key = g.options.key
 	}
 	log := g.config.Log
-	if g.file == nil && log.File != "" {
-		g.file = record.OpenFile(log.File, false)
-	}
+	g.openLog()
 	written, err = record.Sink{File: g.file, Facility: log.Facility, Socket: record.DevLog,
 		Journal: log.Journal, JournalSocket: record.JournalSocket}.Write(&entry)
 	return entry.Ref, written, err
+}
+
+func (g *gate) openLog() {
+	if g.file == nil && g.config.Log.File != "" {
+		g.file = record.OpenFile(g.config.Log.File, false)
+	}
 }
 
 // newRef makes a reference from the kernel's random numbers; early at boot, when there are none yet, from time and process id.

@@ -17,6 +17,11 @@ type options struct {
 	policy string // the policy's path
 	config string // the configuration's path
 
+	keyFrom string // "fingerprint" or "cert-id": key and policy are known when the session is
+	dir     string // where they are then looked for
+
+	account bool // the policy is the account's, as for a login shell without a forced command
+
 	ownPolicy bool // the policy was pointed to, so the invoking user may own it
 	ownConfig bool // so was the configuration, and it must exist
 }
@@ -32,12 +37,12 @@ func parseOptions(args []string) (*options, error) {
 		name, value, joined := strings.Cut(args[0], "=")
 		args = args[1:]
 		switch name {
-		case "--key", "--policy", "--policy-dir", "--config":
+		case "--key", "--key-from", "--policy", "--policy-dir", "--config":
 		default:
 			if !strings.HasPrefix(name, "-") {
 				return nil, usageError("unexpected argument " + strconv.QuoteToASCII(name) + ", which is no verb, and the gate takes options only; see ssh-gate help")
 			}
-			return nil, usageError("unknown option " + strconv.QuoteToASCII(name) + "; known are --key, --policy, --policy-dir, --config")
+			return nil, usageError("unknown option " + strconv.QuoteToASCII(name) + "; known are --key, --key-from, --policy, --policy-dir, --config")
 		}
 		if _, repeated := given[name]; repeated {
 			return nil, usageError("the option " + name + " is given twice")
@@ -66,31 +71,37 @@ func pointsElsewhere(args []string) bool {
 
 func check(given map[string]string) (*options, error) {
 	key, hasKey := given["--key"]
+	from, hasFrom := given["--key-from"]
 	file, hasFile := given["--policy"]
 	dir, hasDir := given["--policy-dir"]
-	o := &options{config: policy.ConfigFile, ownPolicy: hasFile || hasDir}
+	o := &options{config: policy.ConfigFile, ownPolicy: hasFile || hasDir, dir: policy.KeysDir}
+	if hasDir {
+		o.dir = dir
+	}
 	switch {
-	case hasKey && hasFile:
-		return nil, usageError("--key and --policy each name the policy; give one of them")
+	case hasKey && hasFile, hasFrom && hasFile, hasKey && hasFrom:
+		return nil, usageError("--key, --key-from and --policy each name the policy; give one of them")
 	case hasFile && hasDir:
 		return nil, usageError("--policy names the file itself, so --policy-dir has no use beside it; give one of them")
 	case hasFile:
 		o.key, o.policy = strings.TrimSuffix(file[strings.LastIndexByte(file, '/')+1:], ".toml"), file
 	case hasKey:
-		if !hasDir {
-			dir = policy.KeysDir
+		o.key, o.policy = key, o.dir+"/"+key+".toml"
+	case hasFrom:
+		if from != fromFingerprint && from != fromCertID {
+			return nil, usageError("--key-from takes fingerprint or cert-id, not " + strconv.QuoteToASCII(from))
 		}
-		o.key, o.policy = key, dir+"/"+key+".toml"
+		o.keyFrom = from
 	default:
-		return nil, usageError("no key is named; give --key NAME or --policy FILE")
+		return nil, usageError("no key is named; give --key NAME, --key-from fingerprint, --key-from cert-id or --policy FILE")
 	}
-	if !policy.IsName(o.key) {
+	if !hasFrom && !policy.IsName(o.key) {
 		return nil, usageError(strconv.QuoteToASCII(o.key) + " is no name of a key; it takes letters, digits and . _ -, a letter or digit first, at most 64")
 	}
 	if config, ok := given["--config"]; ok {
 		o.config, o.ownConfig = config, true
 	}
-	for _, path := range []*string{&o.policy, &o.config} {
+	for _, path := range []*string{&o.policy, &o.dir, &o.config} {
 		if err := makeAbsolute(path); err != nil {
 			return nil, err
 		}
@@ -100,7 +111,7 @@ func check(given map[string]string) (*options, error) {
 
 // makeAbsolute takes a relative path as relative to the present folder: when tried by hand where one types, under sshd the home.
 func makeAbsolute(path *string) error {
-	if strings.HasPrefix(*path, "/") {
+	if *path == "" || strings.HasPrefix(*path, "/") {
 		return nil
 	}
 	dir, err := unix.Getwd()

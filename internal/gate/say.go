@@ -40,8 +40,8 @@ func (g *gate) end(e ending) int {
 		explain(&b, e, meaning, ref)
 	default:
 		text := meaning.Brief
-		if g.policy != nil && g.policy.Full && meaning.Event == record.Denied {
-			text += ": " + e.err.Error()
+		if meaning.Status == record.ExitTempfail || g.policy != nil && g.policy.Full && meaning.Event == record.Denied {
+			text += ": " + e.err.Error() // of a limit it tells when to try again
 		}
 		line(&b, text+" (ref "+ref+")")
 	}

@@ -5,9 +5,13 @@ package launch
 import (
 	"fmt"
 	"io/fs"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/confine"
+	"example.org/ssh-gate/internal/policy"
 )
 
 // Plan is all that an execution depends on.
@@ -19,7 +23,19 @@ type Plan struct {
 	Umask     *fs.FileMode // nil: the present one
 	StdinNone bool         // standard input becomes /dev/null
 	Signals   *Signals     // what HoldSignals returned; nil if it was not called
+
+	Limits  *policy.Limits
+	Parent  int              // the process that started the gate
+	Inherit int              // a descriptor that holds a place among the sessions; -1: none
+	Ruleset *confine.Ruleset // nil: not confined
+	Keep    bool             // may get privileges by execve
 }
+
+// LimitsError is the failure to set a limit, or to confine, before anything was executed.
+type LimitsError struct{ err error }
+
+func (e *LimitsError) Error() string { return e.err.Error() }
+func (e *LimitsError) Unwrap() error { return e.err }
 
 // FolderError is the failure to prepare what the program starts in, before anything was executed.
 type FolderError struct{ err error }
@@ -33,6 +49,7 @@ func (e *FolderError) Unwrap() error { return e.err }
 // starting a thread meanwhile. The kernel resets signal handlers. Of signals that were ignored or blocked before, Go's runtime
 // keeps few so; sshd starts its commands with none.
 func Exec(p *Plan) error {
+	runtime.LockOSThread() // priorities, domains and the rest belong to a thread, and execve keeps those of its caller
 	if p.Dir != "" {
 		if err := unix.Chdir(p.Dir); err != nil {
 			return &FolderError{fmt.Errorf("the folder %+q cannot be entered: %w", p.Dir, err)}
@@ -46,15 +63,37 @@ func Exec(p *Plan) error {
 	if err := closeOthers(); err != nil {
 		return fmt.Errorf("descriptors above 2 cannot be kept from the program: %w", err)
 	}
+	if p.Inherit >= 0 {
+		if _, err := unix.FcntlInt(uintptr(p.Inherit), unix.F_SETFD, 0); err != nil {
+			return &LimitsError{fmt.Errorf("the place among the sessions cannot be kept: %w", err)}
+		}
+	}
 	if p.Umask != nil {
 		unix.Umask(int(p.Umask.Perm()))
 	}
 	if p.Signals != nil {
 		p.Signals.release()
 	}
+	if err := restrict(p); err != nil {
+		HoldSignals()
+		return &LimitsError{err}
+	}
 	err := syscall.Exec(p.Path, p.Argv, p.Env)
 	HoldSignals() // a failure is yet to be recorded
 	return fmt.Errorf("%+q: %w", p.Path, err)
+}
+
+// restrict takes from the process what the program is not to have. What follows is under the same limits.
+func restrict(p *Plan) error {
+	if !p.Keep {
+		if err := confine.NoNewPrivs(); err != nil {
+			return err
+		}
+	}
+	if err := p.Ruleset.Enforce(); err != nil {
+		return err
+	}
+	return confine.Apply(p.Limits, p.Parent)
 }
 
 func nullStdin() error {

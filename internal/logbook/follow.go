@@ -10,10 +10,10 @@ import (
 // poll is how often a followed log is looked at.
 const poll = 200 * time.Millisecond
 
-// Follow gives what is written from where All has ended, across rotations, and ends only when its reader does. Who opened the log
+// Follow gives what is written from where All has ended, across rotations, and ends only when its reader or wait does. Who opened the log
 // before it was rotated may still write into the old file, so that one is read until the next rotation. wait is called when there
-// is nothing more for now.
-func (b *Book) Follow(wait func(time.Duration)) iter.Seq[Line] {
+// is nothing more for now, and says whether to go on.
+func (b *Book) Follow(wait func(time.Duration) bool) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
 		b.keep(1)
 		for {
@@ -22,8 +22,8 @@ func (b *Book) Follow(wait func(time.Duration)) iter.Seq[Line] {
 					return
 				}
 			}
-			if !b.turn() {
-				wait(poll)
+			if !b.turn() && !wait(poll) {
+				return
 			}
 		}
 	}
@@ -31,7 +31,10 @@ func (b *Book) Follow(wait func(time.Duration)) iter.Seq[Line] {
 
 // tail reads on in one file. One that has become shorter was truncated, which is read from its beginning.
 func (b *Book) tail(v *volume, yield func(Line) bool) bool {
-	if info, err := v.file.Stat(); err == nil && info.Size() < v.lines.offset {
+	if v.gz {
+		return v.ended || b.read(v, yield) // nobody writes into it
+	}
+	if info, err := v.file.Stat(); err == nil && info.Size() < v.lines.taken() {
 		if _, err := v.file.Seek(0, 0); err == nil {
 			v.lines = newLines(v.file)
 		}

@@ -66,6 +66,9 @@ func (l *lines) consume(n int) {
 	l.offset += int64(n)
 }
 
+// taken is how much was read of the stream, given out or not.
+func (l *lines) taken() int64 { return l.offset + int64(l.end-l.start) }
+
 func (l *lines) fill() error {
 	if l.buf == nil {
 		l.buf = make([]byte, bufferSize)

@@ -39,6 +39,8 @@ type volume struct {
 	file  *os.File
 	id    ID
 	live  bool
+	gz    bool
+	ended bool // read to an end that stays one
 	lines *lines
 }
 
@@ -48,7 +50,8 @@ type ID struct{ Device, Inode uint64 }
 // Open opens a log and what it was rotated to: files in its folder whose names begin with its own and go on as logrotate's do,
 // ".1", ".2.gz", "-20260101". It fails only if there is none.
 func Open(path string) (*Book, error) {
-	const attempts = 5 // a rotation under way changes the names between the listing and the opening
+	path = filepath.Clean(path) // as the names in the listing are spelt
+	const attempts = 5          // a rotation under way changes the names between the listing and the opening
 	var b *Book
 	for range attempts {
 		b.Close()
@@ -169,9 +172,9 @@ func openVolume(name string, live bool) (*volume, error) {
 		f.Close()
 		return nil, err
 	}
-	v := &volume{name: name, file: f, id: idOf(info), live: live}
+	v := &volume{name: name, file: f, id: idOf(info), live: live, gz: strings.HasSuffix(name, ".gz")}
 	in := io.Reader(f)
-	if strings.HasSuffix(name, ".gz") {
+	if v.gz {
 		in = &unzipped{file: f}
 	}
 	v.lines = newLines(in)
@@ -194,6 +197,9 @@ type unzipped struct {
 func (u *unzipped) Read(b []byte) (int, error) {
 	if u.in == nil {
 		in, err := gzip.NewReader(bufio.NewReader(u.file))
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // an empty file is not what gzip makes of one
+		}
 		if err != nil {
 			return 0, fmt.Errorf("%w (is it gzip?)", err)
 		}
@@ -236,9 +242,10 @@ func (b *Book) read(v *volume, yield func(Line) bool) bool {
 		case !errors.Is(err, io.EOF):
 			b.Problems = append(b.Problems, fmt.Errorf("%+q: %w", v.name, err))
 		}
-		if v.live {
+		if v.live && !v.gz {
 			return true
 		}
+		v.ended = true
 		rest := v.lines.rest()
 		v.lines.release()
 		return len(rest) == 0 || b.give(rest, yield)

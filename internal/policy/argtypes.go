@@ -16,7 +16,7 @@ var typeKeys = [...]struct {
 	{"int", nil},
 	{"chars", []string{"len"}},
 	{"regex", nil},
-	{"path", []string{"itself", "links"}},
+	{"path", []string{"itself", "links", "access"}},
 	{"glob", nil},
 	{"text", nil},
 	{"options", []string{"repeat"}},
@@ -56,11 +56,7 @@ func (r *reader) argType(n *node, v any) Type {
 	t := &table{r, n, m}
 	for _, k := range typeKeys {
 		if t.has(k.name) {
-			var later []string
-			if k.name == "path" {
-				later = []string{"access"}
-			}
-			t.only(append([]string{k.name}, k.beside...), later)
+			t.only(append([]string{k.name}, k.beside...), nil)
 			return t.typed(k.name)
 		}
 	}
@@ -227,7 +223,14 @@ func (t *table) path() Type {
 	if links && t.choice("links", "ignore") != "ignore" {
 		return nil
 	}
-	return &subtree{root: root, shown: shown, itself: t.boolean("itself", true), links: !links}
+	s := &subtree{root: root, shown: shown, itself: t.boolean("itself", true), links: !links}
+	if t.has("access") {
+		s.access = map[string]Access{"read": Read, "write": Write}[t.choice("access", "read", "write")]
+		if links {
+			t.fault("access", "what the kernel is to hold has to be resolved, and links = \"ignore\" resolves nothing", "leave one of the two out")
+		}
+	}
+	return s
 }
 
 func (t *table) glob() Type {

@@ -12,6 +12,7 @@ var DefaultPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/u
 // Where a host has its files, unless an option of the gate says otherwise.
 const (
 	KeysDir    = "/etc/ssh-gate/keys"
+	UsersDir   = "/etc/ssh-gate/users" // of accounts whose login shell is the gate
 	ConfigFile = "/etc/ssh-gate/config.toml"
 )
 

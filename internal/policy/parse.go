@@ -16,10 +16,9 @@ import (
 // this version does not hold must not be passed over.
 var (
 	policyKeys = []string{"description", "users", "from", "expires", "fingerprints", "log", "messages", "args", "allow",
-		"env", "pass_env", "cwd", "umask", "stdin"}
-	ruleKeys    = []string{"name", "command", "raw", "run", "args", "env", "pass_env", "cwd", "umask", "stdin"}
-	laterPolicy = []string{"help", "test", "limits", "confine", "privileges"}
-	laterRule   = []string{"limits", "confine", "privileges"}
+		"env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
+	ruleKeys    = []string{"name", "command", "raw", "run", "args", "env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
+	laterPolicy = []string{"help", "test"}
 )
 
 // Parse reads a policy. name is the file's name without .toml; file is its path, for messages. It returns a policy or faults,
@@ -33,7 +32,7 @@ func Parse(name, file string, text []byte) (*Policy, Faults) {
 	p := &Policy{Name: name, File: file}
 	top.only(policyKeys, laterPolicy)
 	top.head(p)
-	defaults := top.settings(Settings{})
+	defaults := top.settings(Settings{}, true)
 	shared := map[string]Type{}
 	if args, ok := top.table("args"); ok {
 		shared = args.argTypes()
@@ -132,8 +131,13 @@ func (t *table) moment(key string) time.Time {
 }
 
 // settings reads what a program gets; what the table leaves out is as in the defaults. Variables of env are merged by name.
-func (t *table) settings(defaults Settings) Settings {
+func (t *table) settings(defaults Settings, top bool) Settings {
 	s := defaults
+	s.Limits = t.limits(defaults.Limits, top)
+	s.Confine = t.confine(defaults.Confine)
+	if t.has("privileges") {
+		s.Keep = t.choice("privileges", "drop", "keep") == "keep"
+	}
 	if env, ok := t.table("env"); ok {
 		s.Env = env.variables(defaults.Env)
 	}
@@ -239,14 +243,14 @@ type ruleReader struct {
 
 func (r *ruleReader) read(rule *Rule, number int, defaults Settings) {
 	rule.Number = number
-	r.only(ruleKeys, laterRule)
+	r.only(ruleKeys, nil)
 	if name, ok := r.str("name"); ok {
 		rule.Name = name
 		if !IsName(name) {
 			r.fault("name", strconv.QuoteToASCII(name)+" is no name", "write letters, digits and . _ -, a letter or digit first, at most 64")
 		}
 	}
-	rule.Settings = r.settings(defaults)
+	rule.Settings = r.settings(defaults, false)
 	r.dir = rule.Settings.Dir
 	r.bound, r.used = map[string]Type{}, map[string]bool{}
 	if args, ok := r.table.table("args"); ok {
@@ -254,6 +258,7 @@ func (r *ruleReader) read(rule *Rule, number int, defaults Settings) {
 	}
 	r.request(rule)
 	r.template(rule)
+	r.confined(rule)
 	for name := range r.own {
 		if !r.used[name] {
 			r.r.fault(r.at.child("args").child(name), atKey, fmt.Sprintf("no command of this rule has the placeholder {%s}", name), "remove the type, or use it")
@@ -262,6 +267,28 @@ func (r *ruleReader) read(rule *Rule, number int, defaults Settings) {
 }
 
 // request reads command or raw.
+// confined makes a rule confined that has a value with an access, and refuses what cannot go together.
+func (r *ruleReader) confined(rule *Rule) {
+	for name, t := range r.bound {
+		s, ok := t.(*subtree)
+		if !ok || s.access == NoAccess || rule.Settings.Confine != nil {
+			continue
+		}
+		if r.has("confine") {
+			r.fault("confine", fmt.Sprintf("{%s} has an access, which only a confined program is held to", name), "leave confine out, or the access")
+			return
+		}
+		rule.Settings.Confine = &Confine{}
+	}
+	if rule.Settings.Confine != nil && rule.Settings.Keep {
+		at := "privileges"
+		if !r.has(at) {
+			at = "command"
+		}
+		r.fault(at, `a program that keeps its privileges cannot be confined: the kernel confines only without them`, `leave privileges = "keep" out, or write confine = false`)
+	}
+}
+
 func (r *ruleReader) request(rule *Rule) {
 	switch {
 	case r.has("command") && r.has("raw"):

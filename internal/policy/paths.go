@@ -17,6 +17,7 @@ type subtree struct {
 	dir    string // the rule's cwd, which relative values are relative to; empty: none may be
 	itself bool   // the root itself is a value
 	links  bool   // links are followed and judged
+	access Access
 }
 
 func (t *subtree) Accepts(v string) bool {
@@ -42,26 +43,26 @@ func (t *subtree) absolute(v string) (string, bool) {
 	return joinPath(t.dir, v), true
 }
 
-func (t *subtree) Lies(v string, files Files) error {
+func (t *subtree) Lies(v string, files Files) (Place, error) {
 	if !t.links {
-		return nil
+		return Place{}, nil
 	}
 	abs, ok := t.absolute(v)
 	if !ok {
-		return errors.New("is no plain path")
+		return Place{}, errors.New("is no plain path")
 	}
 	root, err := files.Resolve(t.root)
 	if err != nil {
-		return fmt.Errorf("cannot be judged: %w", err)
+		return Place{}, fmt.Errorf("cannot be judged: %w", err)
 	}
 	real, err := files.Resolve(abs)
 	if err != nil {
-		return fmt.Errorf("cannot be judged: %w", err)
+		return Place{}, fmt.Errorf("cannot be judged: %w", err)
 	}
 	if !below(real, root, t.itself) {
-		return fmt.Errorf("leads to %s, which is not below %s", strconv.QuoteToASCII(real), strconv.QuoteToASCII(root))
+		return Place{}, fmt.Errorf("leads to %s, which is not below %s", strconv.QuoteToASCII(real), strconv.QuoteToASCII(root))
 	}
-	return nil
+	return Place{real, root, t.access}, nil
 }
 
 func (t *subtree) Guarded() bool { return true }
@@ -111,10 +112,10 @@ func (t *glob) Accepts(v string) bool { return globMatch(t.pattern, v) }
 
 // Lies resolves the value, and of the pattern the folders before its first special character, so that a pattern below a link
 // such as /var/run still matches.
-func (t *glob) Lies(v string, files Files) error {
+func (t *glob) Lies(v string, files Files) (Place, error) {
 	real, err := files.Resolve(v)
 	if err != nil {
-		return fmt.Errorf("cannot be judged: %w", err)
+		return Place{}, fmt.Errorf("cannot be judged: %w", err)
 	}
 	fixed := t.pattern
 	if special := strings.IndexAny(fixed, "*?"); special >= 0 {
@@ -124,13 +125,13 @@ func (t *glob) Lies(v string, files Files) error {
 	dir := "/"
 	if slash > 0 {
 		if dir, err = files.Resolve(fixed[:slash]); err != nil {
-			return fmt.Errorf("cannot be judged: %w", err)
+			return Place{}, fmt.Errorf("cannot be judged: %w", err)
 		}
 	}
 	if globMatch(joinPath(globEscape(dir), t.pattern[slash+1:]), real) || globMatch(t.pattern, real) {
-		return nil
+		return Place{}, nil
 	}
-	return fmt.Errorf("leads to %s, which does not match %s", strconv.QuoteToASCII(real), strconv.QuoteToASCII(t.pattern))
+	return Place{}, fmt.Errorf("leads to %s, which does not match %s", strconv.QuoteToASCII(real), strconv.QuoteToASCII(t.pattern))
 }
 
 func (t *glob) Guarded() bool { return true }

@@ -66,6 +66,9 @@ type Settings struct {
 	Dir       string       // absolute; empty: where sshd starts the gate, the home folder
 	Umask     *fs.FileMode // nil: inherited
 	StdinNone bool         // standard input is /dev/null
+	Limits    Limits
+	Confine   *Confine // nil: not confined
+	Keep      bool     // privileges = "keep": no_new_privs is not set
 }
 
 // EnvVar is one variable of env.

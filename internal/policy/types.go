@@ -32,9 +32,25 @@ type Files interface {
 // Located is a Type whose value names a file: its text decides how a request is split, and then the file system must agree.
 type Located interface {
 	Type
-	// Lies says, by an error that tells why not, whether an accepted value still is of the type when links are resolved.
-	Lies(value string, files Files) error
+	// Lies says, by an error that tells why not, whether an accepted value still is of the type when links are resolved, and where
+	// it lies then.
+	Lies(value string, files Files) (Place, error)
 }
+
+// Place is where a value lies, and what a confined program may do there.
+type Place struct {
+	Path, Root string // resolved; the rule allows what is below the root
+	Access     Access
+}
+
+// Access is what the kernel lets a confined program do.
+type Access byte
+
+const (
+	NoAccess Access = iota // nothing that the value would give
+	Read
+	Write // and read
+)
 
 // oneOf is ["a", "b"].
 type oneOf struct{ words []string }

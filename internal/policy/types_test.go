@@ -364,12 +364,12 @@ func TestLocatedTypes(t *testing.T) {
 			}
 		}
 		for _, v := range c.yes {
-			if err := typ.Lies(v, files); err != nil {
+			if _, err := typ.Lies(v, files); err != nil {
 				t.Errorf("%s refuses %q: %v", c.spelled, v, err)
 			}
 		}
 		for _, v := range c.no {
-			if err := typ.Lies(v, files); err == nil {
+			if _, err := typ.Lies(v, files); err == nil {
 				t.Errorf("%s lets %q pass", c.spelled, v)
 			}
 		}

@@ -10,7 +10,13 @@ import (
 // from the comment directly above its [[allow]] to the next table. It fails where the result would not be the policy it should be,
 // as with rules in one inline list.
 func (p *Policy) Without(text []byte, rules []int) ([]byte, error) {
-	tables := scan(string(text)).tables
+	scanned := scan(string(text))
+	tables := scanned.tables
+	var ends []int // of values: none is cut, also where the last line of one looks like a comment
+	for _, e := range scanned.found {
+		ends = append(ends, e.value.end)
+	}
+	slices.Sort(ends)
 	doomed := make([]string, len(rules))
 	for i, n := range rules {
 		doomed[i] = keyID("allow") + entryID(n-1)
@@ -21,9 +27,9 @@ func (p *Policy) Without(text []byte, rules []int) ([]byte, error) {
 	var kept strings.Builder
 	from := 0 // of what is not yet decided on
 	for i, h := range tables {
-		start, end := blockStart(string(text), h.start), len(text)
+		start, end := blockStart(string(text), h.start, ends), len(text)
 		if i+1 < len(tables) {
-			end = blockStart(string(text), tables[i+1].start)
+			end = blockStart(string(text), tables[i+1].start, ends)
 		}
 		if slices.ContainsFunc(doomed, func(id string) bool { return strings.HasPrefix(h.id+"\x00", id+"\x00") }) {
 			kept.Write(text[from:start])
@@ -41,12 +47,15 @@ func (p *Policy) Without(text []byte, rules []int) ([]byte, error) {
 	return []byte(kept.String()), nil
 }
 
-// blockStart is where the block of a header begins: at the first of the comment lines directly above it.
-func blockStart(text string, header int) int {
-	start := strings.LastIndexByte(text[:header], '\n') + 1
+// blockStart is where the block of a header begins: at the first of the comment lines directly above it, behind the value before.
+func blockStart(text string, header int, ends []int) int {
+	start, value := strings.LastIndexByte(text[:header], '\n')+1, 0
+	if i, _ := slices.BinarySearch(ends, header); i > 0 {
+		value = ends[i-1]
+	}
 	for start > 0 {
 		above := strings.LastIndexByte(text[:start-1], '\n') + 1
-		if !strings.HasPrefix(strings.TrimLeft(text[above:start], " \t"), "#") {
+		if above < value || !strings.HasPrefix(strings.TrimLeft(text[above:start], " \t"), "#") {
 			break
 		}
 		start = above

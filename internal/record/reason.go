@@ -10,6 +10,7 @@ const (
 	ExitUnavailable = 69
 	ExitSoftware    = 70
 	ExitIO          = 74
+	ExitTempfail    = 75
 	ExitDenied      = 77
 	ExitConfig      = 78
 )
@@ -28,24 +29,30 @@ const (
 	Expired          Reason = "expired"
 	KeyNotProved     Reason = "key-not-proved"
 	WrongKey         Reason = "wrong-key"
+	NoUserPolicy     Reason = "no-user-policy"
+	TooManySessions  Reason = "too-many-sessions"
+	TooOften         Reason = "too-often"
 
-	PolicyMissing     Reason = "policy-missing"
-	PolicyUnsafe      Reason = "policy-unsafe"
-	PolicyUnreadable  Reason = "policy-unreadable"
-	PolicyInvalid     Reason = "policy-invalid"
-	ConfigMissing     Reason = "config-missing"
-	ConfigUnsafe      Reason = "config-unsafe"
-	ConfigUnreadable  Reason = "config-unreadable"
-	ConfigInvalid     Reason = "config-invalid"
-	AccountUnknown    Reason = "account-unknown"
-	ProgramMissing    Reason = "program-missing"
-	ProgramUnsafe     Reason = "program-unsafe"
-	ProgramFailed     Reason = "program-failed"
-	FolderUnavailable Reason = "folder-unavailable"
-	RecordFailed      Reason = "record-failed"
-	Misinstalled      Reason = "misinstalled"
-	InternalError     Reason = "internal-error"
-	Usage             Reason = "usage"
+	PolicyMissing      Reason = "policy-missing"
+	PolicyUnsafe       Reason = "policy-unsafe"
+	PolicyUnreadable   Reason = "policy-unreadable"
+	PolicyInvalid      Reason = "policy-invalid"
+	ConfigMissing      Reason = "config-missing"
+	ConfigUnsafe       Reason = "config-unsafe"
+	ConfigUnreadable   Reason = "config-unreadable"
+	ConfigInvalid      Reason = "config-invalid"
+	AccountUnknown     Reason = "account-unknown"
+	ProgramMissing     Reason = "program-missing"
+	ProgramUnsafe      Reason = "program-unsafe"
+	ProgramFailed      Reason = "program-failed"
+	FolderUnavailable  Reason = "folder-unavailable"
+	ConfineUnsupported Reason = "confine-unsupported"
+	ConfineFailed      Reason = "confine-failed"
+	LimitsUnavailable  Reason = "limits-unavailable"
+	RecordFailed       Reason = "record-failed"
+	Misinstalled       Reason = "misinstalled"
+	InternalError      Reason = "internal-error"
+	Usage              Reason = "usage"
 )
 
 // Meaning is what stands behind a reason.
@@ -73,6 +80,9 @@ var Reasons = []Meaning{
 	{Expired, Denied, ExitDenied, "denied", "The policy's expires lies in the past.", "renew the key, then set a later expires"},
 	{KeyNotProved, Denied, ExitDenied, "denied", "The policy has fingerprints, and sshd did not say which key was used.", "set ExposeAuthInfo yes in sshd_config"},
 	{WrongKey, Denied, ExitDenied, "denied", "The login used a key that is none of the policy's fingerprints.", "use the right key, or add the fingerprint"},
+	{NoUserPolicy, Denied, ExitDenied, "denied", "The gate is the login shell, the key has no forced command, and the account has no policy.", "write /etc/ssh-gate/users/NAME.toml, or a key line with command="},
+	{TooManySessions, Denied, ExitTempfail, "busy", "As many run at once as limits.sessions allows.", "try again when one has ended"},
+	{TooOften, Denied, ExitTempfail, "too often", "As many were started in this time as limits.rate allows.", "try again when detail says"},
 
 	{PolicyMissing, Error, ExitConfig, "not set up", "There is no policy of that name.", "write the policy, or correct --key in the key line"},
 	{PolicyUnsafe, Error, ExitConfig, "not set up", "The policy, or a folder above it, can be written by somebody else than root.", "chown root, chmod go-w what the message names"},
@@ -87,6 +97,9 @@ var Reasons = []Meaning{
 	{ProgramUnsafe, Error, ExitUnavailable, "the program cannot be started", "The program, or a folder above it, can be written by somebody else than root.", "chown root, chmod go-w what the message names"},
 	{ProgramFailed, Error, ExitUnavailable, "the program cannot be started", "The kernel refused to start the program.", "see detail"},
 	{FolderUnavailable, Error, ExitUnavailable, "the program cannot be started", "The rule's cwd cannot be entered, or its standard input cannot be opened.", "see detail"},
+	{ConfineUnsupported, Error, ExitUnavailable, "the program cannot be started", "The rule is confined, and this kernel cannot hold it.", "use a newer kernel, or write fallback = \"allow\" into confine"},
+	{ConfineFailed, Error, ExitUnavailable, "the program cannot be started", "A path of confine does not exist, or changed after the request was judged.", "see detail"},
+	{LimitsUnavailable, Error, ExitUnavailable, "the program cannot be started", "A limit of the rule cannot be set or counted.", "see detail; sessions and rate need the folder /run/ssh-gate"},
 	{RecordFailed, Error, ExitIO, "not recorded, so not started", "A record is required, and no place took it.", "mend the log; see [log] in config.toml"},
 	{Misinstalled, Error, ExitConfig, "not set up", "The binary is setuid, or has a group that it cannot give back.", "chown root:ssh-gate /usr/bin/ssh-gate && chmod 2755 /usr/bin/ssh-gate"},
 	{InternalError, Error, ExitSoftware, "internal error", "The gate itself failed; nothing ran.", "report the detail of the record as a fault of ssh-gate"},

@@ -59,7 +59,7 @@ func declared(t *testing.T) []Reason {
 }
 
 func TestMeanings(t *testing.T) {
-	statuses := map[Event][]int{Allowed: {0}, Denied: {ExitDenied}, Error: {ExitUsage, ExitUnavailable, ExitSoftware, ExitIO, ExitConfig}}
+	statuses := map[Event][]int{Allowed: {0}, Denied: {ExitDenied, ExitTempfail}, Error: {ExitUsage, ExitUnavailable, ExitSoftware, ExitIO, ExitConfig}}
 	for _, m := range Reasons {
 		if m.Reason == "" || strings.Trim(string(m.Reason), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			t.Errorf("%q is no code of small letters, digits and hyphens", m.Reason)

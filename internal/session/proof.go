@@ -18,7 +18,13 @@ const (
 // Fingerprints returns the fingerprints, as ssh-keygen -l prints them, of the keys that this login proved to hold: the lines
 // "publickey TYPE BASE64" of the file that SSH_USER_AUTH names (sshd_config(5), ExposeAuthInfo). Of a certificate it is the
 // fingerprint of the certified key. The file must be this user's own, written by nobody else, and no link.
-func (s *Session) Fingerprints() ([]string, error) {
+func (s *Session) Fingerprints() ([]string, error) { return s.proved(fingerprint) }
+
+// CertificateIDs returns the key ids of the certificates that this login proved to hold, by the same file. A login that used a plain
+// key, too, has none that could stand for it.
+func (s *Session) CertificateIDs() ([]string, error) { return s.proved(certificateID) }
+
+func (s *Session) proved(what func(blob []byte) (string, error)) ([]string, error) {
 	path, ok := s.env.Get("SSH_USER_AUTH")
 	if !ok || path == "" {
 		return nil, errors.New("SSH_USER_AUTH is not set; sshd sets it with ExposeAuthInfo yes")
@@ -27,7 +33,7 @@ func (s *Session) Fingerprints() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SSH_USER_AUTH: %w", err)
 	}
-	return parseProof(text)
+	return parseProof(text, what)
 }
 
 // readProof reads the file by its own rules, not safefile's: sshd makes it in /tmp, with mode 0600, owned by the login user.
@@ -62,7 +68,7 @@ func readProof(path string, uid int) (string, error) {
 	return string(buf[:n]), nil
 }
 
-func parseProof(text string) ([]string, error) {
+func parseProof(text string, what func(blob []byte) (string, error)) ([]string, error) {
 	var prints []string
 	for i, line := range strings.SplitN(text, "\n", maxMethods) {
 		f := strings.Fields(line)
@@ -73,7 +79,7 @@ func parseProof(text string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d is no base64", i+1)
 		}
-		print, err := fingerprint(blob)
+		print, err := what(blob)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
@@ -138,6 +144,34 @@ func certifiedKey(blob []byte) ([]byte, error) {
 		return nil, fmt.Errorf("is a certificate of an unknown type, %q", kind)
 	}
 	return blob, nil
+}
+
+// certificateID is the key id of a certificate: behind the key come a serial number of 8 bytes and a type of 4, PROTOCOL.certkeys.
+func certificateID(blob []byte) (string, error) {
+	kind, rest, ok := field(blob)
+	if !ok {
+		return "", errors.New("is no public key")
+	}
+	for _, c := range certificates {
+		if string(kind) != c.cert {
+			continue
+		}
+		for range 1 + c.fields { // the nonce, and the key
+			if ok {
+				_, rest, ok = field(rest)
+			}
+		}
+		const serialAndType = 12
+		if !ok || len(rest) < serialAndType {
+			return "", errors.New("is a broken certificate")
+		}
+		id, _, ok := field(rest[serialAndType:])
+		if !ok {
+			return "", errors.New("is a broken certificate")
+		}
+		return string(id), nil
+	}
+	return "", fmt.Errorf("is a key of the type %q, and no certificate", kind)
 }
 
 // field reads one string of the SSH wire format, RFC 4251 5.

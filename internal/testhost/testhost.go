@@ -76,7 +76,7 @@ type User struct {
 // AddUser makes an account with a home and /bin/sh.
 func AddUser(t *testing.T, name string) User {
 	t.Helper()
-	Run(t, "useradd", "-m", "-s", "/bin/sh", name)
+	Run(t, "useradd", "-m", "-s", "/bin/sh", "-p", "*", name) // a password that is none, but no lock, which sshd would refuse
 	return User{name, number(t, "id", "-u", name), number(t, "id", "-g", name)}
 }
 

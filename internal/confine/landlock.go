@@ -1,0 +1,327 @@
+// Package confine makes the kernel hold what a rule says: the files and the network that a program may reach, and how much it may use
+// up. All of it outlives execve and is inherited by whatever the program starts; nothing of it needs a process that supervises.
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Domain is what a confined program may reach, beside what every program needs to start.
+type Domain struct {
+	Read       []string // files, and folders with all below them; absolute
+	Write      []string // so, and may be read too
+	Execute    []string // so, and may be read too
+	Values     []Value
+	NoNetwork  bool // refuse TCP connect and bind
+	Program    string
+	BestEffort bool // hold what this kernel can hold, if anything
+}
+
+// Value is a path from the request, resolved, and the root below which its rule allows it.
+type Value struct {
+	Path, Root string
+	Write      bool
+}
+
+// UnsupportedError says what this kernel cannot hold.
+type UnsupportedError struct{ missing string }
+
+func (e *UnsupportedError) Error() string { return "the kernel cannot confine a program: " + e.missing }
+
+// What Landlock can refuse grew with its ABI, landlock(7): truncating files came with 3 (Linux 6.2), so below that "read" is not held;
+// TCP with 4 (6.7), ioctl on devices with 5 (6.10), signals and abstract sockets to processes outside with 6 (6.12).
+const (
+	abiFiles   = 3
+	abiNetwork = 4
+	abiDevices = 5
+	abiScopes  = 6
+)
+
+const (
+	readFile = unix.LANDLOCK_ACCESS_FS_READ_FILE
+	read     = readFile | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	execute  = read | unix.LANDLOCK_ACCESS_FS_EXECUTE
+
+	write = read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE |
+		unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_DIR |
+		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_FIFO |
+		unix.LANDLOCK_ACCESS_FS_MAKE_SYM | unix.LANDLOCK_ACCESS_FS_REFER
+
+	device = readFile | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+
+	// nodes are for root alone to make, and for no confined program.
+	nodes = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK
+
+	// onFiles are the rights that a rule on something else than a folder may have.
+	onFiles = readFile | unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE |
+		unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+)
+
+// The smallest set with which a dynamically linked program starts, ld.so(8): libraries, which also hold locales, and what the loader
+// reads. Nothing here is secret on any system, and what is missing is passed over.
+var (
+	baseRead = []string{"/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/local/lib",
+		"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path", "/etc/localtime", "/usr/share/zoneinfo"}
+	baseDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}
+)
+
+// Ruleset is a domain made ready. Its rules hold what was there when it was made, whatever the paths lead to afterwards.
+type Ruleset struct {
+	fd      int
+	handled uint64
+}
+
+// ABI is the version of Landlock that the running kernel offers; 0: none.
+func ABI() int {
+	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return 0
+	}
+	return int(v)
+}
+
+// New makes a domain ready. It returns nil and no error where the domain is to be held by best effort, and this kernel holds none.
+func New(d *Domain) (*Ruleset, error) {
+	abi := ABI()
+	if missing := lacks(abi, d.NoNetwork); missing != "" && !d.BestEffort {
+		return nil, &UnsupportedError{missing}
+	}
+	if abi == 0 {
+		return nil, nil
+	}
+	attr := attributes(abi, d.NoNetwork)
+	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), attributesSize(abi), 0)
+	if errno != 0 {
+		return nil, fmt.Errorf("landlock_create_ruleset: %w", errno)
+	}
+	r := &Ruleset{fd: int(fd), handled: attr.Handled_access_fs}
+	if err := r.fill(d); err != nil {
+		unix.Close(r.fd)
+		return nil, err
+	}
+	return r, nil
+}
+
+// lacks says what a version of Landlock cannot hold of a domain.
+func lacks(abi int, network bool) string {
+	switch {
+	case abi == 0:
+		return "it has no Landlock, or Landlock is switched off"
+	case abi < abiFiles:
+		return fmt.Sprintf("its Landlock is version %d, which lets files be truncated anywhere; it takes version %d, Linux 6.2", abi, abiFiles)
+	case network && abi < abiNetwork:
+		return fmt.Sprintf("its Landlock is version %d, which does not know the network; it takes version %d, Linux 6.7", abi, abiNetwork)
+	}
+	return ""
+}
+
+func attributes(abi int, noNetwork bool) unix.LandlockRulesetAttr {
+	attr := unix.LandlockRulesetAttr{Handled_access_fs: execute | write | nodes | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV}
+	if abi < 2 {
+		attr.Handled_access_fs &^= unix.LANDLOCK_ACCESS_FS_REFER
+	}
+	if abi < abiFiles {
+		attr.Handled_access_fs &^= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	}
+	if abi < abiDevices {
+		attr.Handled_access_fs &^= unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	}
+	if noNetwork && abi >= abiNetwork {
+		attr.Handled_access_net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	}
+	if abi >= abiScopes {
+		attr.Scoped = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
+	}
+	return attr
+}
+
+// attributesSize is how much of the structure a version knows; an older kernel refuses a longer one, E2BIG.
+func attributesSize(abi int) uintptr {
+	switch {
+	case abi < abiNetwork:
+		return 8
+	case abi < abiScopes:
+		return 16
+	}
+	return 24
+}
+
+func (r *Ruleset) fill(d *Domain) error {
+	for _, path := range baseRead {
+		if err := r.allow(path, read); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {
+			return err
+		}
+	}
+	for _, path := range baseDevices {
+		if err := r.allow(path, device); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {
+			return err
+		}
+	}
+	if err := r.allowPrograms(d); err != nil {
+		return err
+	}
+	for _, list := range []struct {
+		paths  []string
+		rights uint64
+	}{{d.Read, read}, {d.Write, write}, {d.Execute, execute}} {
+		for _, path := range list.paths {
+			if err := r.allow(path, list.rights); err != nil {
+				return err
+			}
+		}
+	}
+	return r.allowValues(d.Values)
+}
+
+// allow gives rights on what a path of the administrator's leads to, links followed.
+func (r *Ruleset) allow(path string, rights uint64) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("%+q: %w", path, err)
+	}
+	defer unix.Close(fd)
+	return r.add(fd, path, rights)
+}
+
+func (r *Ruleset) add(fd int, path string, rights uint64) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("%+q: %w", path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		rights &= onFiles
+	}
+	// Packed, as the kernel has it; the 4 bytes that Go adds behind are not read.
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: rights & r.handled, Parent_fd: int32(fd)}
+	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(r.fd), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("%+q: landlock_add_rule: %w", path, errno)
+	}
+	return nil
+}
+
+// allowValues gives rights on what the client chose. A value was resolved when the request was judged; now it is opened below its root
+// without following a link, so that a folder which was swapped for one since is refused and not entered.
+func (r *Ruleset) allowValues(values []Value) error {
+	roots := roots{}
+	defer roots.close()
+	done := map[Value]bool{}
+	for _, v := range values {
+		if err := r.allowValue(roots, v, done); err != nil {
+			return fmt.Errorf("%+q: %w", v.Path, err)
+		}
+	}
+	return nil
+}
+
+func (r *Ruleset) allowValue(roots roots, v Value, done map[Value]bool) error {
+	root, err := roots.open(v.Root)
+	if err != nil {
+		return err
+	}
+	path := strings.TrimPrefix(strings.TrimPrefix(v.Path, v.Root), "/")
+	fd, folder, err := below(root, path)
+	if errors.Is(err, unix.ENOENT) && !v.Write {
+		return nil // there is nothing to read
+	}
+	rights := uint64(read)
+	if v.Write {
+		rights = write
+	}
+	// What is to be written need not exist, and what does is mostly replaced by a new file under its name: both take rights on the
+	// folder. Another request of this rule could have named any of what is below the root, so nothing is given away.
+	for v.Write && (errors.Is(err, unix.ENOENT) || err == nil && !folder) && path != "" {
+		if err == nil {
+			unix.Close(fd)
+		}
+		path = parent(path)
+		fd, folder, err = below(root, path)
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	granted := Value{path, v.Root, v.Write}
+	if done[granted] {
+		return nil
+	}
+	done[granted] = true
+	if v.Write && v.Root == "/" && path == "" {
+		return errors.New("to write it would take the right to write everything")
+	}
+	return r.add(fd, v.Path, rights)
+}
+
+func parent(path string) string {
+	if slash := strings.LastIndexByte(path, '/'); slash >= 0 {
+		return path[:slash]
+	}
+	return ""
+}
+
+// roots are the opened roots of values.
+type roots map[string]int
+
+func (o roots) open(path string) (int, error) {
+	if fd, ok := o[path]; ok {
+		return fd, nil
+	}
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	if err != nil {
+		return -1, fmt.Errorf("its root %+q: %w", path, err)
+	}
+	o[path] = fd
+	return fd, nil
+}
+
+func (o roots) close() {
+	for _, fd := range o {
+		unix.Close(fd)
+	}
+}
+
+// below opens what lies below a root, by no link and no .., openat2(2).
+func below(root int, path string) (fd int, folder bool, err error) {
+	if path == "" {
+		path = "."
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	fd, err = unix.Openat2(root, path, &how)
+	if err != nil {
+		return -1, false, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return -1, false, err
+	}
+	return fd, st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
+}
+
+// Enforce confines the calling thread, which has to be the one that executes, and has to have no_new_privs. From here on the gate is
+// in the domain as well.
+func (r *Ruleset) Enforce() error {
+	if r == nil {
+		return nil
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("landlock_restrict_self: %w", errno)
+	}
+	return nil
+}
+
+// NoNewPrivs keeps the program, and all that it starts, from getting privileges by execve: setuid and setgid bits and file capabilities
+// have no effect, PR_SET_NO_NEW_PRIVS in prctl(2).
+func NoNewPrivs() error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("no_new_privs cannot be set: %w", errno)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/policy"
+)
+
+// TurnsDir is where an installation keeps count of sessions and starts, unless its configuration names another folder.
+const TurnsDir = "/run/ssh-gate"
+
+const (
+	maxTurns   = 256 << 10 // bytes of the file of one account
+	turnsMode  = 0o600
+	mutexByte  = 1 << 62 // a place in the file that stands for the whole of it
+	slotsBegin = 1 << 32 // places that stand for sessions
+	mutexWait  = time.Second
+	mutexPoll  = 2 * time.Millisecond
+)
+
+// Turns keeps count of one account's sessions and starts, in a file of its own. Sessions are locks on places in the file, which the kernel
+// holds as long as the program, or what it started, has the descriptor, and releases however it ends (open file description locks,
+// fcntl(2)). Starts are moments of CLOCK_BOOTTIME, which nobody sets back, in the file itself.
+type Turns struct {
+	file     int // read and written, never the program's
+	sessions int // read only; the program inherits it
+	err      error
+}
+
+// LimitError says that a limit is reached and when to try again.
+type LimitError struct {
+	Often bool // too often, not too many at once
+	text  string
+	retry time.Duration // 0: not known
+}
+
+func (e *LimitError) Error() string {
+	if e.retry == 0 {
+		return e.text + "; try again when one has ended"
+	}
+	return e.text + "; try again in " + e.retry.Round(time.Second).String()
+}
+
+// OpenTurns opens the file of an account, or makes it; what keeps it from that is what each turn then fails with. The folder must belong
+// to root or to this user, and be written by nobody else, but for group, which a setgid installation lends; -1: none is.
+func OpenTurns(dir string, uid, group int) *Turns {
+	t := &Turns{file: -1, sessions: -1}
+	if t.err = t.open(dir, strconv.Itoa(uid), group); t.err != nil {
+		t.err = fmt.Errorf("%+q: %w", dir, t.err)
+	}
+	return t
+}
+
+func (t *Turns) open(dir, name string, group int) error {
+	folder, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(folder)
+	var st unix.Stat_t
+	if err := unix.Fstat(folder, &st); err != nil {
+		return err
+	}
+	if st.Uid != 0 && int(st.Uid) != unix.Getuid() || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && int(st.Gid) != group {
+		return fmt.Errorf("belongs to user %d with mode %04o, so others can change the count", st.Uid, st.Mode&0o7777)
+	}
+	const flags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	t.file, err = unix.Openat(folder, name, unix.O_RDWR|flags, 0)
+	if errors.Is(err, unix.ENOENT) {
+		t.file, err = unix.Openat(folder, name, unix.O_RDWR|unix.O_CREAT|flags, turnsMode)
+	}
+	if err != nil {
+		return err
+	}
+	if err := unix.Fstat(t.file, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != unix.Getuid() {
+		return errors.New("holds something else than a file of the account under its number")
+	}
+	t.sessions, err = unix.Openat(folder, name, unix.O_RDONLY|flags, 0)
+	return err
+}
+
+// Take counts one start under a label, which stands for a rule or a key. It fails with a LimitError where there are as many
+// as the limits allow. The descriptor is for the program to inherit; -1: none.
+func (t *Turns) Take(label string, l *policy.Limits) (inherit int, err error) {
+	if t.err != nil {
+		return -1, t.err
+	}
+	unlock, err := t.lock()
+	if err != nil {
+		return -1, err
+	}
+	defer unlock()
+	inherit = -1
+	if l.Sessions > 0 {
+		if err := t.session(label, l.Sessions); err != nil {
+			return -1, err
+		}
+		inherit = t.sessions
+	}
+	if l.Rate.Times > 0 {
+		if err := t.start(label, l.Rate); err != nil {
+			return -1, err
+		}
+	}
+	return inherit, nil
+}
+
+// lock keeps other gates of the same key out, for no longer than mutexWait: a program has the file as well, and may hold it.
+func (t *Turns) lock() (unlock func(), err error) {
+	place := func(kind int16) error {
+		return unix.FcntlFlock(uintptr(t.file), unix.F_OFD_SETLK, &unix.Flock_t{Type: kind, Start: mutexByte, Len: 1})
+	}
+	for waited := time.Duration(0); ; waited += mutexPoll {
+		err = place(unix.F_WRLCK)
+		if err == nil {
+			return func() { place(unix.F_UNLCK) }, nil
+		}
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) || waited >= mutexWait {
+			return nil, fmt.Errorf("the count of sessions and starts is held by somebody else: %w", err)
+		}
+		pause := unix.NsecToTimespec(int64(mutexPoll))
+		unix.Nanosleep(&pause, nil)
+	}
+}
+
+// session takes the first free place of a rule. A read lock is all that a descriptor for reading may have; that a place is taken shows
+// in that a write lock would be refused.
+func (t *Turns) session(label string, most int) error {
+	first := int64(slotsBegin + uint64(digest(label))<<10)
+	for i := range int64(most) {
+		query := unix.Flock_t{Type: unix.F_WRLCK, Start: first + i, Len: 1}
+		if err := unix.FcntlFlock(uintptr(t.file), unix.F_OFD_GETLK, &query); err != nil {
+			return fmt.Errorf("sessions cannot be counted: %w", err)
+		}
+		if query.Type != unix.F_UNLCK {
+			continue
+		}
+		claim := unix.Flock_t{Type: unix.F_RDLCK, Start: first + i, Len: 1}
+		if err := unix.FcntlFlock(uintptr(t.sessions), unix.F_OFD_SETLK, &claim); err != nil {
+			return fmt.Errorf("sessions cannot be counted: %w", err)
+		}
+		return nil
+	}
+	return &LimitError{text: fmt.Sprintf("%d at once are allowed, and so many run", most)}
+}
+
+func digest(label string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(label))
+	return h.Sum32()
+}
+
+// start notes the moment of a start, unless there were enough in the time before.
+func (t *Turns) start(label string, rate policy.Rate) error {
+	var boot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
+		return err
+	}
+	now := boot.Nano()
+	text, err := t.read()
+	if err != nil {
+		return err
+	}
+	var kept strings.Builder
+	var mine []int64
+	for line := range strings.Lines(text) {
+		if moments, ok := strings.CutPrefix(line, strconv.Quote(label)+" "); ok {
+			mine = recent(moments, now-int64(rate.Window), now)
+		} else if strings.HasSuffix(line, "\n") {
+			kept.WriteString(line)
+		}
+	}
+	if len(mine) >= rate.Times {
+		wait := mine[len(mine)-rate.Times] + int64(rate.Window) - now
+		return &LimitError{true, fmt.Sprintf("%d in %s are allowed", rate.Times, rate.Window), max(time.Duration(wait), time.Second)}
+	}
+	kept.WriteString(strconv.Quote(label))
+	for _, m := range append(mine, now) {
+		kept.WriteString(" " + strconv.FormatInt(m, 10))
+	}
+	kept.WriteString("\n")
+	return t.write(kept.String())
+}
+
+// recent are the moments since then. One that lies ahead is from before the machine was started anew.
+func recent(text string, since, now int64) (moments []int64) {
+	for _, word := range strings.Fields(text) {
+		if m, err := strconv.ParseInt(word, 10, 64); err == nil && m > since && m <= now {
+			moments = append(moments, m)
+		}
+	}
+	return moments
+}
+
+func (t *Turns) read() (string, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(t.file, &st); err != nil {
+		return "", err
+	}
+	if st.Size > maxTurns {
+		return "", fmt.Errorf("the count of starts has %d bytes, more than %d", st.Size, maxTurns)
+	}
+	buf := make([]byte, st.Size)
+	n, err := unix.Pread(t.file, buf, 0)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// write puts the text in the place of the old one. A gate that is killed in between leaves a part; what of it cannot be read counts for
+// nothing.
+func (t *Turns) write(text string) error {
+	if len(text) > maxTurns {
+		return fmt.Errorf("the count of starts would have %d bytes, more than %d", len(text), maxTurns)
+	}
+	if n, err := unix.Pwrite(t.file, []byte(text), 0); err != nil || n < len(text) {
+		return fmt.Errorf("the count of starts cannot be written: %d of %d bytes, %w", n, len(text), errors.Join(err, unix.EIO))
+	}
+	return unix.Ftruncate(t.file, int64(len(text)))
+}

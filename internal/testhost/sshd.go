@@ -1,0 +1,98 @@
+package testhost
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/testsshd"
+)
+
+// Server is the real sshd of this machine, for any of its accounts, without a port.
+type Server struct {
+	dir    string
+	config []string
+}
+
+// NewServer makes a server whose sshd_config has these lines beside those that it takes to run here.
+func NewServer(t *testing.T, config ...string) *Server {
+	t.Helper()
+	testsshd.RequireTool(t, "sshd", "openssh-server")
+	check(t, unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"))
+	t.Cleanup(func() { unix.Unmount("/run", unix.MNT_DETACH) })
+	check(t, os.Mkdir("/run/sshd", 0o755))
+	s := &Server{dir: t.TempDir(), config: config}
+	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(s.dir, "host"))
+	s.Configure(t, config...)
+	public, err := os.ReadFile(filepath.Join(s.dir, "host.pub"))
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(s.dir, "known_hosts"), []byte("server "+string(public)), 0o644))
+	t.Cleanup(func() {
+		if log, err := os.ReadFile(filepath.Join(s.dir, "log")); err == nil && t.Failed() {
+			t.Logf("sshd:\n%s", log)
+		}
+	})
+	return s
+}
+
+// Configure writes sshd_config anew.
+func (s *Server) Configure(t *testing.T, config ...string) {
+	t.Helper()
+	lines := append([]string{
+		"HostKey " + filepath.Join(s.dir, "host"), "UsePAM no", "PermitRootLogin yes", "AuthenticationMethods publickey", "PidFile none", "PrintMotd no",
+		"LogLevel INFO",
+	}, config...)
+	check(t, os.WriteFile(filepath.Join(s.dir, "sshd_config"), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+}
+
+// Key makes a key pair of root's and returns the path of the private key.
+func (s *Server) Key(t *testing.T, name string) string {
+	t.Helper()
+	file := filepath.Join(s.dir, name)
+	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file)
+	return file
+}
+
+// Authorize puts a key with these options into an account's authorized_keys, in place of what is there.
+func (s *Server) Authorize(t *testing.T, u User, options, key string) {
+	t.Helper()
+	public, err := os.ReadFile(key + ".pub")
+	check(t, err)
+	folder := filepath.Join("/home", u.Name, ".ssh")
+	check(t, os.MkdirAll(folder, 0o700))
+	file := filepath.Join(folder, "authorized_keys")
+	check(t, os.WriteFile(file, []byte(strings.TrimSpace(options+" "+string(public))+"\n"), 0o600))
+	Run(t, "chown", "-R", fmt.Sprintf("%d:%d", u.UID, u.GID), folder)
+}
+
+// SSH is the ssh command line for an account with a key, as other programs want it too; what is requested stands behind it.
+func (s *Server) SSH(u User, key string) []string {
+	log := filepath.Join(s.dir, "log")
+	return []string{
+		"ssh", "-F", "none", "-o", "ProxyCommand=/usr/sbin/sshd -i -f " + filepath.Join(s.dir, "sshd_config") + " -E " + log,
+		"-o", "HostKeyAlias=server", "-o", "UserKnownHostsFile=" + filepath.Join(s.dir, "known_hosts"), "-o", "GlobalKnownHostsFile=none",
+		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i", key, "-l", u.Name, "server",
+	}
+}
+
+// Login is a login with a key that requests these words.
+func (s *Server) Login(t *testing.T, u User, key string, words ...string) *exec.Cmd {
+	t.Helper()
+	return command(t, append(append(s.SSH(u, key), "--"), words...))
+}
+
+// Interactive is a login that asks for a shell, with a terminal if sshd gives one.
+func (s *Server) Interactive(t *testing.T, u User, key string) *exec.Cmd {
+	t.Helper()
+	line := s.SSH(u, key)
+	return command(t, append(line[:1:1], append([]string{"-tt"}, line[1:]...)...))
+}
+
+func command(t *testing.T, line []string) *exec.Cmd {
+	return exec.CommandContext(t.Context(), line[0], line[1:]...)
+}
