@@ -171,6 +171,33 @@ func TestEvidenceOptionsRegression(t *testing.T) {
 	}
 }
 
+// TestEvidenceUserRegression: whoever calls the gate by hand sets LOGNAME and SSH_CONNECTION as he likes, and was recorded, and let in,
+// under the name of another account.
+func TestEvidenceUserRegression(t *testing.T) {
+	if !testhost.Enter(t) {
+		return
+	}
+	m := install(t)
+	testhost.AddUser(t, "alice")
+	check(t, os.WriteFile("/etc/ssh-gate/keys/alice.toml", []byte("users = [\"alice\", \"root\"]\n[[allow]]\ncommand = \"id\"\n"), 0o644))
+	stranger := testhost.User{Name: "stranger", UID: 7777, GID: 7777} // in no file
+	for _, u := range []testhost.User{m.deploy, stranger} {
+		for _, name := range []string{"alice", "root"} {
+			for _, env := range [][]string{remote("id"), byHand("id"), remote("id; x"), byHand("id; x")} {
+				before := len(parseRecords(t, readLog(t)))
+				o := run(t, u.Command(append(env, "LOGNAME="+name, "HOME=/home/"+name), "/usr/bin/ssh-gate", "--key", "alice"))
+				entries := parseRecords(t, readLog(t))
+				if o.status == 0 || o.stdout != "" || len(entries) != before+1 {
+					t.Fatalf("user %d as %s: %+v, %d records", u.UID, name, o, len(entries)-before)
+				}
+				if e := entries[len(entries)-1]; e.User == name || e.UID != u.UID {
+					t.Errorf("user %d as %s: the record says %s, %d", u.UID, name, e.User, e.UID)
+				}
+			}
+		}
+	}
+}
+
 // TestEvidenceVerbs: a verb has no more rights than who calls it.
 func TestEvidenceVerbs(t *testing.T) {
 	if !testhost.Enter(t) {

@@ -172,6 +172,7 @@ func probed(t testing.TB, text string) report {
 type entry struct {
 	Event, Reason, User, Key, Rule, Ref, Host, Detail, Request string
 
+	UID   int
 	IP    string `json:"client_ip"`
 	Port  int    `json:"client_port"`
 	Bytes int    `json:"request_bytes"`

@@ -337,7 +337,7 @@ func (h hostFiles) Resolve(path string) (string, error) { return safefile.Resolv
 
 // record writes the record of an ending, and says whether any place took it.
 func (g *gate) record(e ending) (ref string, written bool, err error) {
-	entry := record.Entry{Time: g.now, Reason: e.reason, Ref: newRef(g.now), PID: os.Getpid()}
+	entry := record.Entry{Time: g.now, Reason: e.reason, Ref: newRef(g.now), UID: unix.Getuid(), PID: os.Getpid()}
 	entry.Host, _ = os.Hostname()
 	if e.err != nil {
 		entry.Detail = e.err.Error()

@@ -60,6 +60,10 @@ func (p *Privilege) Drop() error {
 			return fmt.Errorf("the lent group cannot be given back: %w", errno)
 		}
 	}
+	// The kernel has done so already unless fs.suid_dumpable is 1; the log is still open.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("the process cannot be kept from being traced: %w", err)
+	}
 	// Believed only when seen (Chen, Wagner, Dean: Setuid Demystified, USENIX Security 2002).
 	if now := Held(); now.Lent() || now.uid || now.user != p.user || now.group != p.group {
 		return errors.New("the process still has an identity that is not its user's")

@@ -31,6 +31,7 @@ type Entry struct {
 	ClientIP string
 	Port     uint16
 	User     string
+	UID      int // by the kernel's word
 	Key      string
 	Rule     string
 	Ref      string
@@ -55,6 +56,7 @@ func (e *Entry) Append(b []byte) []byte {
 	b = appendText(b, "client_ip", e.ClientIP, maxField)
 	b = appendNumber(b, "client_port", int(e.Port))
 	b = appendText(b, "user", e.User, maxField)
+	b = appendNumber(b, "uid", e.UID)
 	b = appendText(b, "key", e.Key, maxField)
 	b = appendText(b, "rule", e.Rule, maxField)
 	b = appendText(b, "ref", e.Ref, maxField)

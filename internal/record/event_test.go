@@ -12,12 +12,12 @@ import (
 // sample has something in every field.
 var sample = Entry{
 	Time: time.Date(2026, 11, 21, 23, 30, 5, 123456789, time.FixedZone("", 2*60*60)), Reason: NeedsShell, ClientIP: "192.0.2.1", Port: 51234,
-	User: "deploy", Key: "ci", Rule: "restart", Ref: "0a1b2c3d", PID: 4711, Host: "web1", Request: `ls "a\b" | wc` + "\x1b\xff", Bytes: 9999, Detail: "'|' at byte 10",
+	User: "deploy", UID: 1001, Key: "ci", Rule: "restart", Ref: "0a1b2c3d", PID: 4711, Host: "web1", Request: `ls "a\b" | wc` + "\x1b\xff", Bytes: 9999, Detail: "'|' at byte 10",
 }
 
 func TestAppend(t *testing.T) {
 	const want = `{"time":"2026-11-21T21:30:05.123456Z","event":"denied","reason":"needs-shell","client_ip":"192.0.2.1","client_port":51234,` +
-		`"user":"deploy","key":"ci","rule":"restart","ref":"0a1b2c3d","pid":4711,"host":"web1","request":"ls \"a\\\\b\" | wc\\x1b\\xff","request_bytes":9999,` +
+		`"user":"deploy","uid":1001,"key":"ci","rule":"restart","ref":"0a1b2c3d","pid":4711,"host":"web1","request":"ls \"a\\\\b\" | wc\\x1b\\xff","request_bytes":9999,` +
 		`"detail":"'|' at byte 10"}` + "\n"
 	if got := string(sample.Append([]byte("before "))); got != "before "+want {
 		t.Errorf("%s want %s", got, want)
@@ -26,7 +26,7 @@ func TestAppend(t *testing.T) {
 
 // TestAppendOrder: these keys in this order, in every record, whether or not there is something to tell.
 func TestAppendOrder(t *testing.T) {
-	want := []string{"time", "event", "reason", "client_ip", "client_port", "user", "key", "rule", "ref", "pid", "host", "request", "request_bytes", "detail"}
+	want := []string{"time", "event", "reason", "client_ip", "client_port", "user", "uid", "key", "rule", "ref", "pid", "host", "request", "request_bytes", "detail"}
 	forged := sample
 	forged.User, forged.Request, forged.Detail = `","client_ip":"10.0.0.1`, `","client_ip":"10.0.0.1"}`+"\n{", `\","x":"`
 	for _, e := range []Entry{{}, sample, forged} {
@@ -115,6 +115,7 @@ type read struct {
 	Time, Event, Reason string
 	ClientIP            string `json:"client_ip"`
 	Port                int    `json:"client_port"`
+	UID                 int
 	User, Key, Rule     string
 	Ref, Host, Request  string
 	PID                 int

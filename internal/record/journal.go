@@ -34,6 +34,7 @@ func sendJournal(socket string, facility int, e *Entry, line []byte) error {
 	text("SSH_GATE_REASON", string(e.Reason))
 	text("SSH_GATE_CLIENT_IP", e.ClientIP)
 	text("SSH_GATE_USER", e.User)
+	text("SSH_GATE_UID", strconv.Itoa(e.UID))
 	text("SSH_GATE_KEY", e.Key)
 	text("SSH_GATE_RULE", e.Rule)
 	text("SSH_GATE_REF", e.Ref)

@@ -24,6 +24,7 @@ type wire struct {
 	IP     string `json:"client_ip"`
 	Port   uint16 `json:"client_port"`
 	User   string `json:"user"`
+	UID    int    `json:"uid"`
 	Key    string `json:"key"`
 	Rule   string `json:"rule"`
 	Ref    string `json:"ref"`
@@ -51,7 +52,7 @@ func Parse(line []byte) (*Record, error) {
 		return nil, err
 	}
 	r := &Record{Event: Event(w.Event)}
-	r.Port, r.PID, r.Bytes = w.Port, w.PID, w.Bytes
+	r.Port, r.UID, r.PID, r.Bytes = w.Port, w.UID, w.PID, w.Bytes
 	reason := ""
 	for _, field := range [...]struct {
 		to   *string

@@ -80,16 +80,22 @@ func passing(err error) bool {
 }
 
 // append writes the line with one call, which the kernel keeps whole among other writers on a descriptor opened with O_APPEND,
-// write(2). Where the disk was full a part of a record may stand at the end of the file: a line end before ours then keeps that
-// damage to itself.
+// write(2). A part of a record may stand before it, where the disk was full or a gate was killed, or called with RLIMIT_FSIZE, in the
+// middle of its own write: a line end before ours keeps that damage to itself. What was cut short between that look and our write shows
+// afterwards, and the record is written once more.
 func (f *File) append(line []byte) error {
 	if f.err != nil {
 		return f.err
 	}
+	apart := append([]byte{'\n'}, line...)
 	if safefile.Torn(f.fd) {
-		line = append([]byte{'\n'}, line...)
+		line = apart
 	}
-	if err := f.write(line); err != nil {
+	err := f.write(line)
+	if err == nil && safefile.Glued(f.fd, len(line)) {
+		err = f.write(apart)
+	}
+	if err != nil {
 		return fmt.Errorf("%q: %w", f.path, err)
 	}
 	return nil
@@ -104,7 +110,7 @@ func (f *File) write(line []byte) error {
 		case err != nil:
 			return err
 		case n < len(line):
-			return fmt.Errorf("only %d of %d bytes were written", n, len(line))
+			return errors.New("the record was cut short") // by how much would tell others how long the log is
 		}
 		break
 	}

@@ -214,7 +214,7 @@ func TestWriteFullDisk(t *testing.T) {
 	for _, c := range []struct {
 		room int
 		want string
-	}{{10, fmt.Sprintf("only 10 of %d bytes were written", len(line))}, {0, "file too large"}} {
+	}{{10, "the record was cut short"}, {0, "file too large"}} {
 		var written bool
 		var err error
 		before := len(content(t, file))
@@ -222,6 +222,30 @@ func TestWriteFullDisk(t *testing.T) {
 		if written || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("room for %d bytes: written %t, %v; want %q", c.room, written, err, c.want)
 		}
+	}
+}
+
+// TestGluedRecordRegression: a record that others cut short between the look at the end of the log and the write took ours with it. Anybody
+// can cut his own short, by RLIMIT_FSIZE.
+func TestGluedRecordRegression(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	f := OpenFile(file, false)
+	defer unix.Close(f.fd)
+	if err := os.WriteFile(file, []byte(`{"time":"cut sho`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := sample.Append(nil)
+	if err := f.write(line); err != nil { // as after a look that saw nothing
+		t.Fatal(err)
+	}
+	if !safefile.Glued(f.fd, len(line)) {
+		t.Error("a record behind a part of another is not seen")
+	}
+	if err := f.append(line); err != nil {
+		t.Fatal(err)
+	}
+	if safefile.Glued(f.fd, len(line)) || !strings.HasSuffix(content(t, file), "\n"+string(line)) {
+		t.Errorf("%q", content(t, file))
 	}
 }
 

@@ -57,6 +57,13 @@ func Torn(fd int) bool {
 	return fstat(fd, &st) == nil && st.Size == size && !endsLine(fd, size)
 }
 
+// Glued says whether what was just written to a log, n bytes, did not begin a line: what stands before it was cut short in between. The
+// descriptor is this process's alone, so its offset is the end of its own last write, open(2) on O_APPEND.
+func Glued(fd, n int) bool {
+	end, err := unix.Seek(fd, 0, unix.SEEK_CUR)
+	return err == nil && end > int64(n) && !endsLine(fd, end-int64(n))
+}
+
 func endsLine(fd int, size int64) bool {
 	var last [1]byte
 	n, err := unix.Pread(fd, last[:], size-1)

@@ -23,19 +23,25 @@ type Account struct {
 	Shell string
 }
 
-// lookup finds the account of a user id in /etc/passwd. Where several names share the id, LOGNAME chooses among them. An account
-// that stands elsewhere (LDAP, SSSD: asking for it would take cgo, which costs a login 0.8 ms) is described by what sshd put into
-// the environment, which sshd takes from the account database after everything that a client may send. So it is, where sshd
-// started the gate, if the id is in the file under other names only.
+// lookup finds the account of a user id in /etc/passwd. Where several names share the id, LOGNAME chooses among them, and only among
+// them: whoever calls the gate by hand sets it as he likes, and the record is to say who it was. An account that stands elsewhere (LDAP,
+// SSSD: asking for it would take cgo, which costs a login 0.8 ms) is described by what sshd put into the environment, which sshd
+// takes from the account database after everything that a client may send; it can have no name that the file gives to another id.
 func lookup(uid int, env Environ, remote bool) (Account, error) {
 	logname := env.value("LOGNAME")
 	// Not by the os package, which would set up epoll for it.
 	if fd, err := unix.Open(passwdFile, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		defer unix.Close(fd)
 		read := func(b []byte) (int, error) { return unix.Read(fd, b) }
-		account, ok := scan(read, uid, logname)
-		if ok && (account.Name == logname || logname == "" || !remote) {
+		account, ok, taken := scan(read, uid, logname)
+		switch {
+		case ok && remote && logname != "" && logname != account.Name:
+			// A second name of the id in another database, or made up.
+			return account, fmt.Errorf("user id %d is %+q in %s, and LOGNAME says otherwise", uid, account.Name, passwdFile)
+		case ok:
 			return account, nil
+		case taken:
+			return Account{UID: uid}, fmt.Errorf("user id %d is not in %s, and LOGNAME is the name of another one", uid, passwdFile)
 		}
 	}
 	account := Account{UID: uid, Name: logname, Home: env.value("HOME"), Shell: env.value("SHELL")}
@@ -48,15 +54,14 @@ func lookup(uid int, env Environ, remote bool) (Account, error) {
 	return account, nil
 }
 
-// scan goes through the lines that read delivers. It stops at the account whose name is logname, else takes the first of this id.
-func scan(read func([]byte) (int, error), uid int, logname string) (Account, bool) {
+// scan goes through the lines that read delivers. It stops at the account of this id whose name is logname, else takes the first of the
+// id. taken says that logname is the name of another id.
+func scan(read func([]byte) (int, error), uid int, logname string) (first Account, found, taken bool) {
 	var (
-		first Account
-		found bool
-		id    = strconv.Itoa(uid)
-		buf   = make([]byte, maxPasswdLine)
-		kept  int  // bytes of an unfinished line at the start of buf
-		skip  bool // the unfinished line is too long
+		id   = strconv.Itoa(uid)
+		buf  = make([]byte, maxPasswdLine)
+		kept int  // bytes of an unfinished line at the start of buf
+		skip bool // the unfinished line is too long
 	)
 	for {
 		n, err := read(buf[kept:])
@@ -73,16 +78,17 @@ func scan(read func([]byte) (int, error), uid int, logname string) (Account, boo
 			if account, ok := parse(line, id); ok && !skip {
 				account.UID = uid
 				if account.Name == logname || logname == "" {
-					return account, true
+					return account, true, false
 				}
 				if !found {
 					first, found = account, true
 				}
 			}
+			taken = taken || logname != "" && bytes.HasPrefix(line, []byte(logname+":"))
 			skip, rest = false, after
 		}
 		if ended {
-			return first, found
+			return first, found, taken
 		}
 		if kept = copy(buf, rest); kept == len(buf) {
 			kept, skip = 0, true

@@ -77,7 +77,7 @@ func TestScan(t *testing.T) {
 	} {
 		for _, size := range pieces {
 			for _, end := range []error{nil, unix.EIO} {
-				got, found := scan(deliver(c.text, size, end), c.uid, c.logname)
+				got, found, _ := scan(deliver(c.text, size, end), c.uid, c.logname)
 				checkAccount(t, fmt.Sprintf("%s, in pieces of %d", c.name, size), got, found, c.uid, c.want)
 			}
 		}
@@ -121,7 +121,7 @@ func TestScanAnyPieces(t *testing.T) {
 			}
 		}
 		size := 1 + r.IntN(2*maxPasswdLine)
-		got, found := scan(deliver(text, size, nil), uid, logname)
+		got, found, _ := scan(deliver(text, size, nil), uid, logname)
 		checkAccount(t, fmt.Sprintf("seed %d, %d lines in pieces of %d", seed, len(lines), size), got, found, uid, want)
 	}
 }
@@ -184,23 +184,33 @@ func TestAccountUnknownSession(t *testing.T) {
 	}
 }
 
-// TestAccountOtherName: an id of /etc/passwd may be shared with a name that stands elsewhere. sshd knows which one has logged in.
+// TestAccountOtherName: an id of /etc/passwd may be shared with a name that stands elsewhere, or LOGNAME be made up by who calls the gate
+// by hand. A login under another name is refused, and recorded under the file's.
 func TestAccountOtherName(t *testing.T) {
 	connection := "SSH_CONNECTION=192.0.2.1 51234 198.51.100.2 22"
 	for _, c := range []struct {
-		env  Environ
-		want string // empty: no account
+		env   Environ
+		known bool
 	}{
-		{Environ{connection, "LOGNAME=toor", "HOME=/home/toor", "SHELL=/bin/zsh"}, "toor"},
-		{Environ{connection, "LOGNAME=root", "HOME=/wrong"}, "root"},
-		{Environ{connection, "HOME=/wrong"}, "root"},
-		{Environ{connection, "LOGNAME=toor"}, ""},
-		{Environ{connection, "LOGNAME=a b", "HOME=/home/toor"}, ""},
-		{Environ{"LOGNAME=toor", "HOME=/home/toor"}, "root"}, // by hand, such as under sudo
+		{Environ{connection, "LOGNAME=toor", "HOME=/home/toor", "SHELL=/bin/zsh"}, false},
+		{Environ{connection, "LOGNAME=root", "HOME=/wrong"}, true},
+		{Environ{connection, "HOME=/wrong"}, true},
+		{Environ{connection, "LOGNAME=toor"}, false},
+		{Environ{connection, "LOGNAME=a b", "HOME=/home/toor"}, false},
+		{Environ{"LOGNAME=toor", "HOME=/home/toor"}, true}, // by hand, such as under su
 	} {
 		s, err := New(c.env, 0)
-		if (err == nil) != (c.want != "") || s.Account.Name != c.want || s.Account.UID != 0 {
-			t.Errorf("%q: %+v, %v; want %q", c.env, s.Account, err, c.want)
+		if (err == nil) != c.known || s.Account.Name != "root" || s.Account.UID != 0 {
+			t.Errorf("%q: %+v, %v", c.env, s.Account, err)
+		}
+	}
+}
+
+// TestAccountTakenNameRegression: a user id that is in no file took the name of an account that is.
+func TestAccountTakenNameRegression(t *testing.T) {
+	for _, env := range []Environ{{"LOGNAME=root", "HOME=/root"}, {behindSSHD, "LOGNAME=root", "HOME=/root"}} {
+		if s, err := New(env, elsewhere); err == nil || s.Account.Name == "root" {
+			t.Errorf("%q: %+v, %v", env, s.Account, err)
 		}
 	}
 }
@@ -215,7 +225,7 @@ func TestScanStops(t *testing.T) {
 		}
 		return copy(b, "root:x:0:0:root:/root:/bin/bash\nrest"), nil
 	}
-	if _, found := scan(read, 0, "root"); !found {
+	if _, found, _ := scan(read, 0, "root"); !found {
 		t.Error("not found")
 	}
 }

@@ -7,7 +7,7 @@ const behindSSHD = "SSH_CONNECTION=192.0.2.7 50022 192.0.2.1 22"
 // An account of a directory that shares its id with a local one was taken for the local one, and met a policy's users by its name.
 func TestSharedIDRegression(t *testing.T) {
 	s, err := New(Environ{behindSSHD, "LOGNAME=mallory", "HOME=/home/mallory", "SHELL=/bin/sh"}, 0)
-	if err != nil || s.Account.Name != "mallory" {
+	if err == nil {
 		t.Errorf("the account is %+v, %v", s.Account, err)
 	}
 }

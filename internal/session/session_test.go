@@ -10,10 +10,10 @@ import (
 	"example.org/ssh-gate/internal/address"
 )
 
-// login reads a session of the user who runs the test from this environment, and a name and a home.
+// login reads a session of the user who runs the test from this environment, and a home.
 func login(t *testing.T, env ...string) *Session {
 	t.Helper()
-	s, err := New(append(env, "LOGNAME=tester", "HOME=/home/tester"), os.Getuid())
+	s, err := New(append(env, "HOME=/home/tester"), os.Getuid())
 	if err != nil {
 		t.Fatal(err)
 	}
