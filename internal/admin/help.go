@@ -15,6 +15,7 @@ In ~/.ssh/authorized_keys:
 Options of the gate:
 
   --key NAME         the policy /etc/ssh-gate/keys/NAME.toml
+  --key-from WHAT    the policy that the fingerprint or cert-id of the login's key names
   --policy-dir DIR   look for NAME.toml in DIR
   --policy FILE      this policy, in place of --key
   --config FILE      this configuration of the host, not /etc/ssh-gate/config.toml
