@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +30,8 @@ const (
 
 	manyPolicies = 10_000
 
-	mostForDenial = 100 * time.Microsecond // over an allowed command
+	mostForDenial      = 100 * time.Microsecond // over an allowed command
+	mostForContainment = 200 * time.Microsecond // so
 
 	permitted = "deploy v1.4.2"
 	forbidden = "systemctl restart sshd"
@@ -104,7 +107,46 @@ func (l *lab) addGate(ctx context.Context) error {
 	add("ssh-gate, 10,000 policies, allow", permitted, allowed, "many", "key-05000").aim(bareGo, 1.25)
 	add("ssh-gate, 10,000 policies, deny", forbidden, denied, "many", "key-05000").aim(bashDeny, 0.9).log = log
 	add(gateRules, lastRequest, allowed, "few", "rules")
-	return errors.Join(err, build(ctx, l.path("ssh-gate"), "./cmd/ssh-gate"))
+	return errors.Join(err, l.addContained(add), l.addShells(), build(ctx, l.path("ssh-gate"), "./cmd/ssh-gate"))
+}
+
+// contained is what the same policy takes on as the default of its rules. Sessions and starts are counted in a folder that only root
+// can make.
+const (
+	contained = `confine = { read = ["/etc/hostname"], network = false }
+limits = { timeout = "1h", cpu = "1h", memory = "4G", files = 512, file_size = "1G", processes = 10000, nice = 1%s }
+`
+	counted = `, sessions = 1000, rate = "1000/1s"`
+)
+
+// addContained adds an allowed command that the kernel holds.
+func (l *lab) addContained(add func(name, request string, want int, folder, key string) *contender) error {
+	policy, err := testdata.ReadFile("testdata/policy.toml")
+	name, extra := "ssh-gate, confined and limited, allow", counted
+	if mountRun() != nil {
+		name, extra = "ssh-gate, confined, limited but for sessions and rate, allow", ""
+	}
+	text := fmt.Sprintf(contained, extra) + string(policy)
+	add(name, permitted, allowed, "few", "contained").over(gateAllow, mostForContainment)
+	return errors.Join(err, os.WriteFile(l.path("few/contained.toml"), []byte(text), 0o644))
+}
+
+// addShells adds what sshd starts in a login: the account's login shell with the forced command. Under sshd bash then reads its start-up
+// files, and an account has those that the system gives to a new one.
+func (l *lab) addShells() error {
+	if text, err := os.ReadFile("/etc/skel/.bashrc"); err == nil {
+		if err := os.WriteFile(l.path(".bashrc"), text, 0o644); err != nil {
+			return err
+		}
+	}
+	const bashLogin = "bash as login shell, bash wrapper"
+	l.add(bashLogin, permitted, allowed, "/bin/bash", "-c", l.path("bash.sh")).needs("/bin/bash", "bash")
+	gate := l.add("ssh-gate as login shell", permitted, allowed, l.path("ssh-gate"), "-c", "/usr/bin/ssh-gate --key bench").aim(bashLogin, 0.8)
+	policy, err := testdata.ReadFile("testdata/policy.toml")
+	if mountEtc(l.path("etc"), policy) != nil {
+		gate.missing = "not measured: as a login shell it reads /etc/ssh-gate only; as root, another is laid over it for this run alone"
+	}
+	return err
 }
 
 // addOthers adds other programs for the purpose, each with the same five rules. The last two can only run what is requested, so
@@ -133,17 +175,40 @@ func (l *lab) addOthers(context.Context) error {
 	return err
 }
 
-// mountOver lays a file over another in a mount namespace of this thread's own, which ends with it. All later programs start
-// from this thread.
-func mountOver(path, file string) error {
+// private gives this thread a mount namespace of its own, which ends with it. All later programs start from this thread.
+var private = sync.OnceValue(func() error {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return err
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+})
+
+// mountOver lays a file over another.
+func mountOver(path, file string) error {
+	if err := private(); err != nil {
 		return err
 	}
 	return unix.Mount(file, path, "", unix.MS_BIND, "")
+}
+
+// mountRun makes a /run of this thread's own, with the folder in which sessions and starts are counted.
+func mountRun() error {
+	if err := private(); err != nil {
+		return err
+	}
+	return errors.Join(unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"), os.Mkdir("/run/ssh-gate", 0o755))
+}
+
+// mountEtc lays a folder over /etc that has a policy for the key bench.
+func mountEtc(dir string, policy []byte) error {
+	if err := private(); err != nil {
+		return err
+	}
+	upper, work := filepath.Join(dir, "upper"), filepath.Join(dir, "work")
+	err := errors.Join(os.MkdirAll(dir, 0o755), unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"), os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755),
+		unix.Mount("overlay", "/etc", "overlay", 0, "lowerdir=/etc,upperdir="+upper+",workdir="+work))
+	return errors.Join(err, os.MkdirAll("/etc/ssh-gate/keys", 0o755), os.WriteFile("/etc/ssh-gate/keys/bench.toml", policy, 0o644))
 }
 
 // add adds a program to those that are measured, with the environment that sshd gives a forced command.
