@@ -43,7 +43,7 @@ func doctor(c *call) int {
 	findings := []finding{good("the configuration can be read")}
 	if host.Log.File != "" {
 		findings = append(findings, c.setgid())
-		findings = append(findings, examineLog(host.Log.File)...)
+		findings = append(findings, examineLog(host.Log.File, c.lent.Group())...)
 	}
 	if host.Log.Facility >= 0 {
 		findings = append(findings, socket("syslog", record.DevLog))
@@ -102,13 +102,21 @@ func (c *call) setgid() finding {
 }
 
 // examineLog says whether the restricted accounts can get at the log or its folder.
-func examineLog(file string) []finding {
+func examineLog(file string, group int) []finding {
 	folder := filepath.Dir(file)
 	var st unix.Stat_t
 	if err := unix.Stat(folder, &st); err != nil {
 		return []finding{bad("install -d -m 2750 -o root -g ssh-gate "+folder, "the folder %s cannot be looked at: %v", folder, err)}
 	}
 	findings := []finding{judgeFolder(folder, &st)}
+	for above := filepath.Dir(folder); ; above = filepath.Dir(above) {
+		if problem := judgeAbove(above); problem != nil {
+			findings = append(findings, *problem)
+		}
+		if above == "/" {
+			break
+		}
+	}
 	var log unix.Stat_t
 	switch err := unix.Lstat(file, &log); {
 	case errors.Is(err, unix.EACCES):
@@ -120,7 +128,12 @@ func examineLog(file string) []finding {
 	case log.Uid != 0 || log.Mode&0o007 != 0:
 		return append(findings, bad("chown root:ssh-gate "+file+" && chmod 660 "+file, "%s belongs to user %d with mode %04o, so accounts can read or change it", file, log.Uid, log.Mode&0o7777))
 	}
-	findings = append(findings, good("%s belongs to root with mode %04o", file, log.Mode&0o7777))
+	if group >= 0 && (int(log.Gid) != group || log.Mode&0o060 != 0o060) {
+		findings = append(findings, bad("chown root:ssh-gate "+file+" && chmod 660 "+file, "%s has the group %d and mode %04o, so the gate, with the group %d, cannot write it",
+			file, log.Gid, log.Mode&0o7777, group))
+	} else {
+		findings = append(findings, good("%s belongs to root with mode %04o", file, log.Mode&0o7777))
+	}
 	if members, err := membersOf(log.Gid); err == nil && len(members) > 0 {
 		findings = append(findings, bad("gpasswd -d "+members[0]+" ssh-gate", "the log's group has members, who can read and change it: %s", strings.Join(members, ", ")))
 	}
@@ -138,19 +151,46 @@ func judgeFolder(folder string, st *unix.Stat_t) finding {
 	return good("%s belongs to root with mode %04o", folder, st.Mode&0o7777)
 }
 
-// membersOf names who is in a group by /etc/group(5).
+// systemGroups have numbers below this on every distribution, adduser.conf(5) and login.defs(5).
+const systemGroups = 1000
+
+// judgeAbove says what is wrong with a folder above that of the log: who may write there can put another in its place. A system group
+// may, as on systems where /var/log belongs to that of the syslog daemon.
+func judgeAbove(folder string) *finding {
+	var st unix.Stat_t
+	if err := unix.Stat(folder, &st); err != nil {
+		f := bad("", "the folder %s cannot be looked at: %v", folder, err)
+		return &f
+	}
+	sticky := st.Mode&unix.S_ISVTX != 0
+	if st.Uid == 0 && (st.Mode&0o002 == 0 || sticky) && (st.Mode&0o020 == 0 || sticky || st.Gid < systemGroups) {
+		return nil
+	}
+	f := bad("move the log below folders that root alone may write, such as /var/log", "%s belongs to user %d with mode %04o, so others can put another folder in the place of the log's",
+		folder, st.Uid, st.Mode&0o7777)
+	return &f
+}
+
+// membersOf names who is in a group, by /etc/group(5), or has it as his own, by /etc/passwd(5).
 func membersOf(gid uint32) ([]string, error) {
-	text, err := os.ReadFile("/etc/group")
-	if err != nil {
+	groups, err := os.ReadFile("/etc/group")
+	accounts, accountsErr := os.ReadFile("/etc/passwd")
+	if err := errors.Join(err, accountsErr); err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(string(text)) {
+	var members []string
+	for line := range strings.Lines(string(groups)) {
 		f := strings.Split(strings.TrimSpace(line), ":")
 		if len(f) == 4 && f[2] == fmt.Sprint(gid) && f[3] != "" {
-			return strings.Split(f[3], ","), nil
+			members = append(members, strings.Split(f[3], ",")...)
 		}
 	}
-	return nil, nil
+	for line := range strings.Lines(string(accounts)) {
+		if f := strings.Split(line, ":"); len(f) == 7 && f[3] == fmt.Sprint(gid) && f[2] != "0" {
+			members = append(members, f[0])
+		}
+	}
+	return members, nil
 }
 
 func socket(name, path string) finding {

@@ -51,13 +51,17 @@ const (
 
 // prometheus brings the counters in a file up to date.
 func (c *call) prometheus(book *logbook.Book, file string) int {
-	folder, err := os.Open(filepath.Dir(file))
-	if err != nil {
+	if _, err := os.Stat(filepath.Dir(file)); err != nil {
 		return c.fail(err, "make the folder that node_exporter's --collector.textfile.directory names")
+	}
+	// Not the counters' folder, which any account may open, and lock for as long as it likes.
+	folder, err := os.Open(book.Folder())
+	if err != nil {
+		return c.fail(err, "")
 	}
 	defer folder.Close()
 	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return c.fail(fmt.Errorf("%+q: another run is under way: %w", filepath.Dir(file), err), "try again")
+		return c.fail(fmt.Errorf("%+q: another run is under way: %w", book.Folder(), err), "try again")
 	}
 	counted, err := readCounters(file)
 	if err != nil {
@@ -96,13 +100,19 @@ func (t *counters) add(c *call, book *logbook.Book) {
 // count counts one record. Whoever can write into the log may make up events and reasons too.
 func (t *counters) count(s series) {
 	full := func(limit int) bool { _, known := t.records[s]; return !known && len(t.records) >= limit }
-	if s.key != "" && !policy.IsName(s.key) || full(maxSeries) {
+	if s.key != "" && !policy.IsName(s.key) || noPolicy(s.reason) || full(maxSeries) {
 		s.key = other
 	}
 	if !policy.IsName(string(s.event)) || !policy.IsName(string(s.reason)) || full(maxSeries+len(record.Reasons)) {
 		s.event, s.reason = other, other
 	}
 	t.records[s]++
+}
+
+// noPolicy says whether a record proves no policy of the key's name: anybody may call the gate with a name of his own making.
+func noPolicy(reason record.Reason) bool {
+	return slices.Contains([]record.Reason{record.PolicyMissing, record.Usage, record.ConfigMissing, record.ConfigUnsafe, record.ConfigUnreadable,
+		record.ConfigInvalid, record.AccountUnknown, record.Misinstalled}, reason)
 }
 
 const (
@@ -147,7 +157,7 @@ func label(text string) string {
 // readCounters reads what text has written.
 func readCounters(file string) (*counters, error) {
 	t := &counters{records: make(map[series]int64)}
-	info, err := os.Stat(file)
+	info, err := os.Lstat(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return t, nil
 	}
@@ -163,7 +173,7 @@ func readCounters(file string) (*counters, error) {
 	}
 	for line := range strings.Lines(string(text)) {
 		if err := t.readLine(line); err != nil {
-			return nil, fmt.Errorf("%w in %+q", err, line)
+			return nil, err // without the line, which may be of a file that is not for those who read this
 		}
 	}
 	return t, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,8 @@ type review struct {
 	Rules   []standing `json:"rules"`
 	Notes   []string   `json:"notes"`
 
-	faulty bool // a policy could not be read
+	faulty bool            // a policy could not be read
+	short  map[string]bool // keys of which the log does not tell for long enough
 }
 
 func unused(c *call) int {
@@ -125,21 +127,42 @@ func uses(policies []source) map[use]bool {
 
 // usage is what the log says of all.
 type usage struct {
-	from    time.Time // of the first record, which is the oldest also where the clock was once wrong; zero: there is none
+	from    time.Time            // of the first record, which is the oldest also where the clock was once wrong; zero: there is none
+	allowed map[string]time.Time // the first record of what a key was allowed; of any key under ""
 	last    map[use]time.Time
 	matched map[use]int // times since the time in question
 }
 
+// reaches says whether what a key is allowed has been recorded since then: a log may reach back further than that.
+func (u *usage) reaches(key string, all bool, since time.Time) bool {
+	if all {
+		key = ""
+	}
+	first, any := u.allowed[key]
+	return any && !first.After(since)
+}
+
+func (u *usage) note(key string, allowed time.Time) {
+	if _, later := u.allowed[key]; !later {
+		u.allowed[key] = allowed
+	}
+}
+
 func seen(book *logbook.Book, asked map[use]bool, since time.Time) *usage {
-	u := &usage{last: make(map[use]time.Time), matched: make(map[use]int)}
+	u := &usage{allowed: make(map[string]time.Time), last: make(map[use]time.Time), matched: make(map[use]int)}
 	for l := range book.All() {
 		if u.from.IsZero() {
 			u.from = l.Time
 		}
 		of := use{l.Key, l.Rule}
-		if l.Event != record.Allowed || !asked[of] {
+		if l.Event != record.Allowed {
 			continue
 		}
+		u.note("", l.Time)
+		if !asked[of] {
+			continue
+		}
+		u.note(l.Key, l.Time)
 		if l.Time.After(u.last[of]) {
 			u.last[of] = l.Time
 		}
@@ -153,8 +176,14 @@ func seen(book *logbook.Book, asked map[use]bool, since time.Time) *usage {
 // source is a policy with its text, or what is wrong with it.
 type source struct {
 	*policy.Policy
-	text []byte
-	err  error
+	text    []byte
+	changed time.Time
+	err     error
+}
+
+// unnamed says whether a rule is known by its number alone, which changes when rules are moved or taken out.
+func (s *source) unnamed() bool {
+	return slices.ContainsFunc(s.Rules, func(r policy.Rule) bool { return r.Name == "" })
 }
 
 // policies reads all policies of the folder, in the order of their names.
@@ -176,6 +205,9 @@ func (o *unusedOptions) policies() ([]source, error) {
 		file := filepath.Join(o.dir, e.Name())
 		text, _, err := safefile.Read(file, policy.MaxBytes, owner)
 		s := source{Policy: &policy.Policy{Name: key, File: file}, text: text, err: err}
+		if info, err := os.Stat(file); err == nil {
+			s.changed = info.ModTime()
+		}
 		if err == nil {
 			p, faults := policy.Parse(key, file, text)
 			if faults != nil {
@@ -191,7 +223,7 @@ func (o *unusedOptions) policies() ([]source, error) {
 
 // review holds the policies against the log.
 func (o *unusedOptions) review(policies []source, log *usage, hostRecordsAll bool) *review {
-	r := &review{Since: o.since.UTC(), Rules: []standing{}, Notes: []string{}}
+	r := &review{Since: o.since.UTC(), Rules: []standing{}, Notes: []string{}, short: make(map[string]bool)}
 	if !log.from.IsZero() {
 		r.LogFrom = &log.from
 	}
@@ -208,11 +240,30 @@ func (o *unusedOptions) review(policies []source, log *usage, hostRecordsAll boo
 		if !recorded && len(p.Rules) > 0 {
 			r.note(`%s: what the key %s is allowed is not recorded; write log = "all" into the policy, or events = "all" into the configuration`, p.File, p.Name)
 		}
-		for i := range p.Rules {
-			r.Rules = append(r.Rules, o.stand(p.Policy, &p.Rules[i], log, recorded))
-		}
+		r.judge(o, &p, log, recorded, hostRecordsAll)
 	}
 	return r
+}
+
+// judge holds one policy against the log, and notes what makes the answer less than sure.
+func (r *review) judge(o *unusedOptions, p *source, log *usage, recorded, hostRecordsAll bool) {
+	unused := false
+	for i := range p.Rules {
+		s := o.stand(p.Policy, &p.Rules[i], log, recorded)
+		unused = unused || s.State == ruleUnused
+		r.Rules = append(r.Rules, s)
+	}
+	if !unused {
+		return
+	}
+	if !log.reaches(p.Name, hostRecordsAll, o.since) {
+		r.short[p.Name] = true
+		r.note("%s: there is no record so old of what the key %s is allowed: it may be in use, and not be recorded for long", p.File, p.Name)
+	}
+	if p.changed.After(o.since) && p.unnamed() {
+		r.short[p.Name] = true
+		r.note("%s: has changed since, and has rules without a name, which may have had other numbers", p.File)
+	}
 }
 
 func (r *review) note(format string, args ...any) {
@@ -347,6 +398,10 @@ func (c *call) without(book *logbook.Book, o *unusedOptions, policies []source, 
 		}
 		if answer.LogFrom == nil || answer.LogFrom.After(o.since) {
 			return c.fail(errors.New("the log does not reach back so far, so a rule that it has not seen matched may be in use"), "ask with a later --since")
+		}
+		if answer.short[p.Name] {
+			return c.fail(fmt.Errorf("%s: since then the policy or what is recorded of it has changed, so a rule that is not seen matched may be in use", p.File),
+				"ask with a later --since, and give the rules names; ssh-gate unused tells more")
 		}
 		if len(book.Problems) > 0 {
 			return c.fail(fmt.Errorf("a part of the log cannot be read, so a rule that is not seen matched may be in use: %w", errors.Join(book.Problems...)),

@@ -63,11 +63,14 @@ const (
 )
 
 // The smallest set with which a dynamically linked program starts, ld.so(8): libraries, which also hold locales, and what the loader
-// reads. Nothing here is secret on any system, and what is missing is passed over.
+// reads. Nothing here is secret on any system, and what is missing is passed over. Every entry costs a confined login three system calls.
 var (
-	baseRead = []string{"/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/local/lib",
-		"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path", "/etc/localtime", "/usr/share/zoneinfo"}
-	baseDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}
+	baseFolders = []string{"/usr/lib", "/lib", "/usr/lib64", "/lib64", "/usr/local/lib"}
+	baseFiles   = []string{"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime"}
+	baseDevices = []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/tty"}
+	base32      = []string{"/usr/lib32", "/lib32", "/usr/libx32", "/libx32"} // for programs of 32 bits
+	loader32    = []string{"/lib/ld-linux.so.2"}
+	baseMusl    = []string{"/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path"}
 )
 
 // Ruleset is a domain made ready. Its rules hold what was there when it was made, whatever the paths lead to afterwards.
@@ -152,18 +155,24 @@ func attributesSize(abi int) uintptr {
 }
 
 func (r *Ruleset) fill(d *Domain) error {
-	for _, path := range baseRead {
-		if err := r.allow(path, read); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {
-			return err
-		}
-	}
-	for _, path := range baseDevices {
-		if err := r.allow(path, device); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {
-			return err
-		}
-	}
-	if err := r.allowPrograms(d); err != nil {
+	kind, err := r.allowPrograms(d)
+	if err != nil {
 		return err
+	}
+	base := []struct {
+		paths  []string
+		rights uint64
+		when   bool
+	}{
+		{baseFolders, read, !kind.static}, {baseFiles, readFile, !kind.static}, {base32, read, kind.narrow}, {baseMusl, readFile, kind.musl},
+		{baseDevices, device, true}, {loader32, execute, kind.narrow},
+	}
+	for _, b := range base {
+		for _, path := range b.paths {
+			if err := r.allowBase(path, b.rights, b.when); err != nil {
+				return err
+			}
+		}
 	}
 	for _, list := range []struct {
 		paths  []string
@@ -176,6 +185,21 @@ func (r *Ruleset) fill(d *Domain) error {
 		}
 	}
 	return r.allowValues(d.Values)
+}
+
+// allowBase gives rights on a path of the base. Its descriptor is left to execve, which closes it.
+func (r *Ruleset) allowBase(path string, rights uint64, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%+q: %w", path, err)
+	}
+	return r.rule(fd, path, rights)
 }
 
 // allow gives rights on what a path of the administrator's leads to, links followed.
@@ -196,6 +220,10 @@ func (r *Ruleset) add(fd int, path string, rights uint64) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		rights &= onFiles
 	}
+	return r.rule(fd, path, rights)
+}
+
+func (r *Ruleset) rule(fd int, path string, rights uint64) error {
 	// Packed, as the kernel has it; the 4 bytes that Go adds behind are not read.
 	rule := unix.LandlockPathBeneathAttr{Allowed_access: rights & r.handled, Parent_fd: int32(fd)}
 	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(r.fd), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
@@ -285,13 +313,14 @@ func (o roots) close() {
 	}
 }
 
-// below opens what lies below a root, by no link and no .., openat2(2).
+// below opens what lies below a root, by no link and no .., openat2(2), or the root itself, which may be a file.
 func below(root int, path string) (fd int, folder bool, err error) {
 	if path == "" {
-		path = "."
+		fd, err = unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
+	} else {
+		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+		fd, err = unix.Openat2(root, path, &how)
 	}
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
-	fd, err = unix.Openat2(root, path, &how)
 	if err != nil {
 		return -1, false, err
 	}

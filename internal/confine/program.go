@@ -14,50 +14,70 @@ const (
 	maxInterpreters = 5    // of each other; the kernel's own limit, execve(2)
 )
 
+// kind is what has to be known of a program for it to start.
+type kind struct {
+	static bool // no loader, so no libraries
+	narrow bool // of 32 bits
+	musl   bool
+}
+
 // allowPrograms gives the right to execute the program and what the kernel starts in its place: the interpreter behind #!, and the
 // loader that an ELF file names. So it is for each file of Execute.
-func (r *Ruleset) allowPrograms(d *Domain) error {
+func (r *Ruleset) allowPrograms(d *Domain) (kind, error) {
+	k := kind{static: len(d.Execute) == 0}
 	for _, path := range append([]string{d.Program}, d.Execute...) {
 		for n := 0; path != "" && n < maxInterpreters; n++ {
-			next, err := r.allowProgram(path)
+			head, err := r.allowProgram(path)
 			if err != nil {
-				return err
+				return k, err
 			}
-			path = next
+			loader := loader(head)
+			k.narrow = k.narrow || bytes.HasPrefix(head, []byte("\x7fELF\x01"))
+			k.musl = k.musl || strings.Contains(loader, "musl")
+			if loader != "" {
+				k.static = false
+				if err := r.allow(loader, execute); err != nil {
+					return k, err
+				}
+				break
+			}
+			path = script(head)
 		}
 	}
-	return nil
+	k.static = k.static && !k.narrow
+	return k, nil
 }
 
-// allowProgram returns what starts the program.
-func (r *Ruleset) allowProgram(path string) (starter string, err error) {
-	if err := r.allow(path, execute); err != nil {
-		return "", err
-	}
+// allowProgram returns the first bytes of the program. One that may be executed and not read is refused: what starts it is not known.
+func (r *Ruleset) allowProgram(path string) (head []byte, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil { // one that may be executed and not read as well: what starts it is not known
-		return "", fmt.Errorf("%+q: %w", path, err)
+	if err != nil {
+		return nil, fmt.Errorf("%+q: %w", path, err)
 	}
 	defer unix.Close(fd)
-	head := make([]byte, maxHead)
+	if err := r.add(fd, path, execute); err != nil {
+		return nil, err
+	}
+	head = make([]byte, maxHead)
 	n, err := unix.Pread(fd, head, 0)
 	if err != nil {
-		return "", nil // a folder
+		return nil, nil // a folder
 	}
-	return interpreter(head[:n]), nil
+	return head[:n], nil
 }
 
-// interpreter reads what starts a program from its first bytes; empty where nothing does.
-func interpreter(head []byte) string {
-	if line, script := bytes.CutPrefix(head, []byte("#!")); script {
-		line, _, _ = bytes.Cut(line, []byte("\n"))
-		words := strings.Fields(string(line))
-		if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
-			return ""
-		}
-		return words[0]
+// script is the interpreter that stands behind #!; empty where there is none.
+func script(head []byte) string {
+	line, ok := bytes.CutPrefix(head, []byte("#!"))
+	if !ok {
+		return ""
 	}
-	return loader(head)
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	words := strings.Fields(string(line))
+	if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
+		return ""
+	}
+	return words[0]
 }
 
 // loader is the path in the program header PT_INTERP of a 64-bit little-endian file, elf(5).

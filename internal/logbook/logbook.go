@@ -86,6 +86,9 @@ func (b *Book) open(names []string) {
 	}
 }
 
+// Folder is where the log lies.
+func (b *Book) Folder() string { return filepath.Dir(b.path) }
+
 // Close closes the files. It may be called on nil.
 func (b *Book) Close() {
 	if b == nil {

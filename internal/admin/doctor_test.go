@@ -1,0 +1,168 @@
+package admin
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDoctorConfig: a configuration that cannot be read is all there is to say.
+func TestDoctorConfig(t *testing.T) {
+	d := newDesk(t)
+	d.write("faulty.toml", "lg = 1\n")
+	if got := d.run("doctor", "--config", "$DIR/faulty.toml"); got.status != exitFindings || got.out != "" || !strings.HasPrefix(got.errs, "$DIR/faulty.toml:1:1: unknown key \"lg\"\n") {
+		t.Errorf("%+v", got)
+	}
+	d.want(exitFindings, "", "ssh-gate: error: \"$DIR/none.toml\" does not exist\nssh-gate: hint: mend it, or name the log with --file FILE\n", "doctor", "--config", "$DIR/none.toml")
+	d.write("open.toml", "")
+	check(t, os.Chmod(d.path("open.toml"), 0o666))
+	if got := d.run("doctor", "--config", "$DIR/open.toml"); got.status != exitFindings || !strings.Contains(got.errs, "may be written by others (mode 0666)") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestDoctorNowhere: a host that records nothing.
+func TestDoctorNowhere(t *testing.T) {
+	d := newDesk(t)
+	d.write("config.toml", "log.file = \"\"\n")
+	d.want(exitFindings, `ok     the configuration can be read
+fault  nothing is recorded anywhere
+       hint: set [log] file, syslog or journal in /etc/ssh-gate/config.toml
+`, "", "doctor", "--config", "$DIR/config.toml")
+}
+
+// findings are what is said of a log, one a line, without the folder.
+func findings(d *desk, file string) string {
+	d.Helper()
+	var lines []string
+	for _, f := range examineLog(file, -1) {
+		mark := "ok: "
+		if !f.ok {
+			mark = "fault: "
+			if f.fix == "" {
+				d.Errorf("%s: nothing to do about it", f.text)
+			}
+		}
+		lines = append(lines, mark+strings.ReplaceAll(f.text, d.dir, "$DIR"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestDoctorLog: who could read or change the log.
+func TestDoctorLog(t *testing.T) {
+	d := newDesk(t)
+	root := os.Geteuid() == 0
+	const folderMine = "fault: $DIR belongs to user UID, who can replace the log\n"
+	check(t, os.Chmod(d.dir, 0o750))
+	folder := "ok: $DIR belongs to root with mode 0750\n"
+	if !root {
+		folder = strings.ReplaceAll(folderMine, "UID", fmt.Sprint(os.Geteuid()))
+	}
+	log := d.path("log")
+	want := func(text string) {
+		t.Helper()
+		if got := findings(d, log); got != folder+text {
+			t.Errorf("%s\nwant\n%s", got, folder+text)
+		}
+	}
+	want("fault: there is no log: no such file or directory")
+	for name, make := range map[string]func() error{
+		"folder": func() error { return os.Mkdir(log, 0o700) }, "fifo": func() error { return unix.Mkfifo(log, 0o600) }, "link": func() error { return os.Symlink("config.toml", log) },
+	} {
+		if check(t, make()); !strings.HasSuffix(findings(d, log), "fault: $DIR/log is not a regular file") {
+			t.Errorf("%s: %s", name, findings(d, log))
+		}
+		check(t, os.Remove(log))
+	}
+	d.write("log", "")
+	for mode, open := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o660: false, 0o664: true, 0o662: true, 0o661: true, 0o666: true} {
+		check(t, os.Chmod(log, mode))
+		switch {
+		case open || !root:
+			want(fmt.Sprintf("fault: $DIR/log belongs to user %d with mode %04o, so accounts can read or change it", os.Geteuid(), mode))
+		default:
+			check(t, os.Chown(log, 0, 54_321)) // a group that nobody is in
+			want(fmt.Sprintf("ok: $DIR/log belongs to root with mode %04o", mode))
+		}
+	}
+	if !root {
+		return
+	}
+	check(t, os.Chown(log, 54_321, 0))
+	if got := findings(d, log); !strings.Contains(got, "fault: $DIR/log belongs to user 54321") {
+		t.Error(got)
+	}
+	check(t, os.Chmod(d.dir, 0o770))
+	if got := findings(d, log); !strings.HasPrefix(got, "fault: $DIR may be written by others (mode 0770), who can replace the log\n") {
+		t.Error(got)
+	}
+	check(t, os.Chmod(d.dir, 0o755))
+	check(t, os.Chown(d.dir, 54_321, 0))
+	if got := findings(d, log); !strings.HasPrefix(got, "fault: $DIR belongs to user 54321, who can replace the log\n") {
+		t.Error(got)
+	}
+	check(t, os.Chown(d.dir, 0, 0))
+}
+
+// TestDoctorNoFolder names the command that makes it.
+func TestDoctorNoFolder(t *testing.T) {
+	d := newDesk(t)
+	all := examineLog(d.path("none/log"), -1)
+	if len(all) != 1 || all[0].ok || all[0].text != "the folder "+d.path("none")+" cannot be looked at: no such file or directory" || all[0].fix != "install -d -m 2750 -o root -g ssh-gate "+d.path("none") {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestDoctorSockets: a daemon that is to take records has to be there.
+func TestDoctorSockets(t *testing.T) {
+	d := newDesk(t)
+	path := filepath.Join(t.TempDir(), "s")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	check(t, err)
+	if f := socket("syslog", path); !f.ok || f.text != "syslog listens on "+path {
+		t.Errorf("%+v", f)
+	}
+	check(t, listener.Close())
+	d.write("file", "")
+	for _, path := range []string{path, d.path("file"), d.dir, d.path("file/x")} {
+		if f := socket("syslog", path); f.ok || f.text != "syslog does not listen on "+path || f.fix == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	d.write("config.toml", "log = { file = \"\", syslog = \"authpriv\", journal = true }\n")
+	got := d.run("doctor", "--config", "$DIR/config.toml")
+	for _, want := range []string{"  syslog ", "  the journal "} {
+		if !strings.Contains(got.out, want) || strings.Contains(got.out, "nothing is recorded") || strings.Count(got.out, "\nfault")+strings.Count(got.out, "\nok") != 2 {
+			t.Errorf("%+v does not tell of %s", got, want)
+		}
+	}
+	if (got.status == exitFindings) != strings.Contains(got.out, "fault") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestMembersOf(t *testing.T) {
+	if members, err := membersOf(4_294_967_294); err != nil || members != nil {
+		t.Errorf("%v, %v", members, err)
+	}
+}
+
+// TestDoctorByAnybody: the same questions for root and for others; a binary that is not setgid is a finding for both.
+func TestDoctorByAnybody(t *testing.T) {
+	d := newDesk(t)
+	d.write("log", "")
+	got := d.run("doctor", "--config", "$DIR/config.toml")
+	if got.status != exitFindings || got.errs != "" || !strings.HasPrefix(got.out, "ok     the configuration can be read\nfault  ") || !strings.Contains(got.out, " is not setgid; the gate writes what the account itself may write, and so could edit\n       hint: groupadd --system ssh-gate; chown root:ssh-gate ") {
+		t.Errorf("%+v", got)
+	}
+	for line := range strings.Lines(got.out) {
+		if !strings.HasPrefix(line, "ok     ") && !strings.HasPrefix(line, "fault  ") && !strings.HasPrefix(line, "       hint: ") {
+			t.Errorf("%q", line)
+		}
+	}
+}
