@@ -224,6 +224,33 @@ func TestEvidenceVerbs(t *testing.T) {
 	}
 }
 
+// TestEvidenceDoctorRegression: doctor called a log evidence that others could replace, change, or that the gate could not write.
+func TestEvidenceDoctorRegression(t *testing.T) {
+	if !testhost.Enter(t) {
+		return
+	}
+	m := install(t)
+	doctor := func(want string) {
+		t.Helper()
+		o := run(t, command(byHand(""), "/usr/bin/ssh-gate", "doctor"))
+		if fine := want == ""; fine != (o.status == 0) || !strings.Contains(o.stdout, want) {
+			t.Errorf("%+v, want %s", o, want)
+		}
+	}
+	doctor("")
+	testhost.Run(t, "useradd", "-g", "ssh-gate", "mallory")
+	doctor("the log's group has members, who can read and change it: mallory")
+	testhost.Run(t, "userdel", "mallory")
+	doctor("")
+	testhost.Run(t, "chgrp", "users", testhost.Log)
+	doctor("cannot write it")
+	testhost.Run(t, "chgrp", "ssh-gate", testhost.Log)
+	testhost.Run(t, "install", "-d", "-m", "2750", "-g", "ssh-gate", "/home/deploy/logs")
+	testhost.Run(t, "install", "-m", "660", "-g", "ssh-gate", "/dev/null", "/home/deploy/logs/log")
+	check(t, os.WriteFile("/etc/ssh-gate/config.toml", []byte("log.file = \"/home/deploy/logs/log\"\n"), 0o644))
+	doctor(fmt.Sprintf("/home/deploy belongs to user %d", m.deploy.UID))
+}
+
 // TestEvidenceFallback: where the setgid bit has no effect the gate still denies, writes what the account may write, and doctor says why.
 func TestEvidenceFallback(t *testing.T) {
 	if !testhost.Enter(t) {
