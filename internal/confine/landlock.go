@@ -75,8 +75,9 @@ var (
 
 // Ruleset is a domain made ready. Its rules hold what was there when it was made, whatever the paths lead to afterwards.
 type Ruleset struct {
-	fd      int
-	handled uint64
+	fd        int
+	handled   uint64
+	noNetwork bool
 }
 
 // ABI is the version of Landlock that the running kernel offers; 0: none.
@@ -102,7 +103,7 @@ func New(d *Domain) (*Ruleset, error) {
 	if errno != 0 {
 		return nil, fmt.Errorf("landlock_create_ruleset: %w", errno)
 	}
-	r := &Ruleset{fd: int(fd), handled: attr.Handled_access_fs}
+	r := &Ruleset{fd: int(fd), handled: attr.Handled_access_fs, noNetwork: d.NoNetwork}
 	if err := r.fill(d); err != nil {
 		unix.Close(r.fd)
 		return nil, err
@@ -341,6 +342,9 @@ func (r *Ruleset) Enforce() error {
 	_, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0)
 	if errno != 0 {
 		return fmt.Errorf("landlock_restrict_self: %w", errno)
+	}
+	if r.noNetwork {
+		return refuseNetwork()
 	}
 	return nil
 }
