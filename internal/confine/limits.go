@@ -25,7 +25,7 @@ func Apply(l *policy.Limits, parent int) error {
 		}
 	}
 	if l.Nice > 0 {
-		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, l.Nice); err != nil {
+		if err := renice(l.Nice); err != nil {
 			return fmt.Errorf("nice %d: %w", l.Nice, err)
 		}
 	}
@@ -50,7 +50,17 @@ func Apply(l *policy.Limits, parent int) error {
 	return nil
 }
 
-// lower lowers a soft and a hard limit, and never raises one. cpu has a second between SIGXCPU and SIGKILL.
+// renice never makes nicer what sshd was given: an ordinary user may not, and root's program would gain.
+func renice(nice int) error {
+	kernel, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 - nice, getpriority(2)
+	if err != nil || 20-kernel >= nice {
+		return err
+	}
+	return unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
+}
+
+// lower lowers a soft and a hard limit, and never raises a hard one; the soft limit of files that Go's runtime found is not known here
+// any more. cpu has a second between SIGXCPU and SIGKILL.
 func lower(resource int, value int64) error {
 	if value == 0 {
 		return nil
@@ -82,14 +92,23 @@ func alarm(after time.Duration) error {
 	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGALRM), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0); errno != 0 {
 		return fmt.Errorf("timeout: %w", errno)
 	}
+	blocked := unix.Sigset_t{} // so might it be blocked
+	blocked.Val[0] = 1 << (unix.SIGALRM - 1)
+	if err := unix.PthreadSigmask(unix.SIG_UNBLOCK, &blocked, nil); err != nil {
+		return fmt.Errorf("timeout: %w", err)
+	}
 	if _, err := unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{Value: unix.NsecToTimeval(int64(after))}); err != nil {
 		return fmt.Errorf("timeout: %w", err)
 	}
 	return nil
 }
 
-// dieWith has the kernel kill the program when its parent ends: sshd's process for the connection, or the login shell that it started.
+// dieWith has the kernel kill the program when its parent ends: sshd's process for the connection. What sshd starts leads a session of its
+// own. Where that is not the gate but a shell that waits for it, as dash does, the client's end ends neither, so this fails.
 func dieWith(parent int) error {
+	if leader, err := unix.Getsid(0); err != nil || leader == parent {
+		return errors.New("on_disconnect: the login shell waits between sshd and the gate; make the gate the login shell, or write command=\"exec ...")
+	}
 	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0); errno != 0 {
 		return fmt.Errorf("on_disconnect: %w", errno)
 	}

@@ -45,7 +45,8 @@ func (e *LimitError) Error() string {
 	if e.retry == 0 {
 		return e.text + "; try again when one has ended"
 	}
-	return e.text + "; try again in " + e.retry.Round(time.Second).String()
+	whole := (e.retry + time.Second - 1).Truncate(time.Second) // earlier would be too early
+	return e.text + "; try again in " + whole.String()
 }
 
 // OpenTurns opens the file of an account, or makes it; what keeps it from that is what each turn then fails with. The folder must belong
@@ -175,7 +176,7 @@ func (t *Turns) start(label string, rate policy.Rate) error {
 	var mine []int64
 	for line := range strings.Lines(text) {
 		if moments, ok := strings.CutPrefix(line, strconv.Quote(label)+" "); ok {
-			mine = recent(moments, now-int64(rate.Window), now)
+			mine = append(mine, recent(moments, now-int64(rate.Window), now)...) // of a torn text there may be two
 		} else if strings.HasSuffix(line, "\n") {
 			kept.WriteString(line)
 		}
@@ -223,6 +224,10 @@ func (t *Turns) read() (string, error) {
 func (t *Turns) write(text string) error {
 	if len(text) > maxTurns {
 		return fmt.Errorf("the count of starts would have %d bytes, more than %d", len(text), maxTurns)
+	}
+	// Half of it in the old one's place would lose what is counted already.
+	if err := unix.Fallocate(t.file, 0, 0, int64(len(text))); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("the count of starts cannot be written: %w", err)
 	}
 	if n, err := unix.Pwrite(t.file, []byte(text), 0); err != nil || n < len(text) {
 		return fmt.Errorf("the count of starts cannot be written: %d of %d bytes, %w", n, len(text), errors.Join(err, unix.EIO))

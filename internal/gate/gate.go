@@ -284,10 +284,11 @@ func (g *gate) contain(d *decide.Decision, plan *launch.Plan) *ending {
 		return &ending{reason: record.ConfineFailed, rule: d.Rule, err: err}
 	}
 	plan.Ruleset, plan.Inherit = ruleset, -1
-	if ruleset != nil {
-		g.openLog() // what fails from here on has to be recorded from within the domain
+	l := &settings.Limits
+	if ruleset != nil || *l != (policy.Limits{}) {
+		g.openLog() // what fails from here on has to be recorded from within the domain, and under the limits
 	}
-	if l := &settings.Limits; l.Sessions > 0 || l.Rate.Times > 0 {
+	if l.Sessions > 0 || l.Rate.Times > 0 {
 		return g.take(d.Rule, plan)
 	}
 	return nil

@@ -78,7 +78,7 @@ var Reasons = []Meaning{
 	{WrongUser, Denied, ExitDenied, "denied", "The login user is not one of the policy's users.", "log in as one of them, or add the user"},
 	{WrongAddress, Denied, ExitDenied, "denied", "The client's address is in none of the policy's networks, or not known.", "connect from one of them, or add the address"},
 	{Expired, Denied, ExitDenied, "denied", "The policy's expires lies in the past.", "renew the key, then set a later expires"},
-	{KeyNotProved, Denied, ExitDenied, "denied", "The policy has fingerprints, and sshd did not say which key was used.", "set ExposeAuthInfo yes in sshd_config"},
+	{KeyNotProved, Denied, ExitDenied, "denied", "The policy has fingerprints, or --key-from asks, and sshd did not say which key was used.", "set ExposeAuthInfo yes in sshd_config"},
 	{WrongKey, Denied, ExitDenied, "denied", "The login used a key that is none of the policy's fingerprints.", "use the right key, or add the fingerprint"},
 	{NoUserPolicy, Denied, ExitDenied, "denied", "The gate is the login shell, the key has no forced command, and the account has no policy.", "write /etc/ssh-gate/users/NAME.toml, or a key line with command="},
 	{TooManySessions, Denied, ExitTempfail, "busy", "As many run at once as limits.sessions allows.", "try again when one has ended"},

@@ -291,3 +291,53 @@ func FuzzParseProof(f *testing.F) {
 		}
 	})
 }
+
+// TestCertificateIDs reads from a certificate of every type the key id that ssh-keygen wrote, to the byte.
+func TestCertificateIDs(t *testing.T) {
+	dir := makeKeys(t)
+	for _, name := range []string{"ed25519", "rsa", "ecdsa256", "ecdsa384", "ecdsa521", "sk-ed25519", "sk-ecdsa256"} {
+		for _, id := range []string{"id", "", "../x", "two words", "größe", "\xff\x1b[2J\n", strings.Repeat("x", 300)} {
+			keygen(t, dir, "-q", "-s", "ca", "-I", id, "-n", "tester", "-z", "18446744073709551615", name+".pub")
+			got, err := proved(t, "publickey "+readLine(t, filepath.Join(dir, name+"-cert.pub"))+"\n").CertificateIDs()
+			if err != nil || !reflect.DeepEqual(got, []string{id}) {
+				t.Errorf("%s: %q, %v; want %q", name, got, err, id)
+			}
+		}
+		got, err := proved(t, "publickey "+readLine(t, filepath.Join(dir, name+".pub"))+"\n").CertificateIDs()
+		if err == nil || got != nil || !strings.Contains(err.Error(), "no certificate") {
+			t.Errorf("%s, a plain key: %q, %v", name, got, err)
+		}
+	}
+	first := "publickey " + readLine(t, filepath.Join(dir, "ed25519-cert.pub")) + "\n"
+	plain := "publickey " + knownKey + "\n"
+	if got, err := proved(t, first+first).CertificateIDs(); err != nil || len(got) != 2 {
+		t.Errorf("two certificates: %q, %v", got, err)
+	}
+	for _, proof := range []string{first + plain, plain + first} {
+		if got, err := proved(t, proof).CertificateIDs(); err == nil || got != nil {
+			t.Errorf("a plain key beside the certificate: %q, %v", got, err)
+		}
+	}
+	if got, err := login(t).CertificateIDs(); err == nil || !strings.Contains(err.Error(), "ExposeAuthInfo yes") {
+		t.Errorf("unset: %q, %v", got, err)
+	}
+}
+
+// TestCertificateIDCut: a certificate that ends before its key id does is broken, wherever it ends.
+func TestCertificateIDCut(t *testing.T) {
+	dir := makeKeys(t)
+	for _, name := range []string{"ed25519", "rsa", "ecdsa521", "sk-ecdsa256"} {
+		keygen(t, dir, "-q", "-s", "ca", "-I", "the-key-id", "-n", "tester", name+".pub")
+		certificate := blobOf(t, readLine(t, filepath.Join(dir, name+"-cert.pub")))
+		end := bytes.Index(certificate, []byte("the-key-id")) + len("the-key-id")
+		for n := range len(certificate) + 1 {
+			id, err := certificateID(certificate[:n])
+			if n < end && err == nil {
+				t.Errorf("%s: %d of %d bytes give the id %q", name, n, len(certificate), id)
+			}
+			if n >= end && (err != nil || id != "the-key-id") {
+				t.Errorf("%s: %d of %d bytes: %q, %v", name, n, len(certificate), id, err)
+			}
+		}
+	}
+}

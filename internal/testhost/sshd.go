@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"example.org/ssh-gate/internal/testsshd"
 )
 
@@ -23,9 +21,7 @@ type Server struct {
 func NewServer(t *testing.T, config ...string) *Server {
 	t.Helper()
 	testsshd.RequireTool(t, "sshd", "openssh-server")
-	check(t, unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"))
-	t.Cleanup(func() { unix.Unmount("/run", unix.MNT_DETACH) })
-	check(t, os.Mkdir("/run/sshd", 0o755))
+	check(t, os.MkdirAll("/run/sshd", 0o755))
 	s := &Server{dir: t.TempDir(), config: config}
 	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(s.dir, "host"))
 	s.Configure(t, config...)
@@ -61,13 +57,31 @@ func (s *Server) Key(t *testing.T, name string) string {
 // Authorize puts a key with these options into an account's authorized_keys, in place of what is there.
 func (s *Server) Authorize(t *testing.T, u User, options, key string) {
 	t.Helper()
+	s.WriteKeys(t, u, KeyLine(t, options, key))
+}
+
+// KeyLine is a line of authorized_keys.
+func KeyLine(t *testing.T, options, key string) string {
+	t.Helper()
 	public, err := os.ReadFile(key + ".pub")
 	check(t, err)
-	folder := filepath.Join("/home", u.Name, ".ssh")
-	check(t, os.MkdirAll(folder, 0o700))
-	file := filepath.Join(folder, "authorized_keys")
-	check(t, os.WriteFile(file, []byte(strings.TrimSpace(options+" "+string(public))+"\n"), 0o600))
-	Run(t, "chown", "-R", fmt.Sprintf("%d:%d", u.UID, u.GID), folder)
+	return strings.TrimSpace(options + " " + string(public))
+}
+
+// WriteKeys makes these lines an account's authorized_keys.
+func (s *Server) WriteKeys(t *testing.T, u User, lines ...string) {
+	t.Helper()
+	u.Write(t, ".ssh/authorized_keys", strings.Join(lines, "\n")+"\n")
+}
+
+// Write makes a file below the account's home, as its own.
+func (u User) Write(t *testing.T, name, text string) {
+	t.Helper()
+	home := filepath.Join("/home", u.Name)
+	file := filepath.Join(home, name)
+	check(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	check(t, os.WriteFile(file, []byte(text), 0o600))
+	Run(t, "chown", "-R", fmt.Sprintf("%d:%d", u.UID, u.GID), home)
 }
 
 // SSH is the ssh command line for an account with a key, as other programs want it too; what is requested stands behind it.

@@ -51,13 +51,15 @@ func Enter(t *testing.T) bool {
 	return false
 }
 
-// setUp lays copies over the folders that an installation changes.
+// setUp lays copies over the folders that an installation changes, and an empty /run.
 func setUp(t *testing.T) {
 	t.Helper()
 	check(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	scratch := t.TempDir()
 	check(t, unix.Mount("tmpfs", scratch, "tmpfs", 0, "mode=755"))
 	t.Cleanup(func() { unix.Unmount(scratch, unix.MNT_DETACH) })
+	check(t, unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"))
+	t.Cleanup(func() { unix.Unmount("/run", unix.MNT_DETACH) })
 	for _, dir := range []string{"/etc", "/usr/bin", "/var/log", "/home"} {
 		upper := filepath.Join(scratch, strings.ReplaceAll(dir, "/", "-"))
 		check(t, os.Mkdir(upper, 0o755))
@@ -96,7 +98,7 @@ func (u User) Command(env []string, words ...string) *exec.Cmd {
 	return cmd
 }
 
-// Install puts the binary where the package does, with the log that only its group reaches, and returns that group.
+// Install puts the binary where the package does, with the log and the counts that only its group reaches, and returns that group.
 func Install(t *testing.T, binary string) (group int) {
 	t.Helper()
 	Run(t, "groupadd", "--system", "ssh-gate")
@@ -104,13 +106,17 @@ func Install(t *testing.T, binary string) (group int) {
 	Run(t, "install", "-d", "-m", "755", "/etc/ssh-gate", "/etc/ssh-gate/keys")
 	Run(t, "install", "-d", "-m", "2750", "-o", "root", "-g", "ssh-gate", "/var/log/ssh-gate")
 	Run(t, "install", "-m", "660", "-o", "root", "-g", "ssh-gate", "/dev/null", Log)
+	Run(t, "install", "-d", "-m", "2770", "-o", "root", "-g", "ssh-gate", Counts)
 	var st unix.Stat_t
 	check(t, unix.Stat(Log, &st))
 	return int(st.Gid)
 }
 
-// Log is where an installation has its records.
-const Log = "/var/log/ssh-gate/ssh-gate.log"
+// Where an installation has its records, and its counts of sessions and starts.
+const (
+	Log    = "/var/log/ssh-gate/ssh-gate.log"
+	Counts = "/run/ssh-gate"
+)
 
 // Run runs a program as root to its good end, and returns what it printed.
 func Run(t *testing.T, words ...string) string {
