@@ -107,7 +107,7 @@ func alarm(after time.Duration) error {
 // own. Where that is not the gate but a shell that waits for it, as dash does, the client's end ends neither, so this fails.
 func dieWith(parent int) error {
 	if leader, err := unix.Getsid(0); err != nil || leader == parent {
-		return errors.New("on_disconnect: the login shell waits between sshd and the gate; make the gate the login shell, or write command=\"exec ...")
+		return errors.New("on_disconnect: the login shell waits between sshd and the gate; make the gate the login shell, or write exec before the command of the key line")
 	}
 	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0); errno != 0 {
 		return fmt.Errorf("on_disconnect: %w", errno)
