@@ -109,12 +109,10 @@ func examineLog(file string, group int) []finding {
 		return []finding{bad("install -d -m 2750 -o root -g ssh-gate "+folder, "the folder %s cannot be looked at: %v", folder, err)}
 	}
 	findings := []finding{judgeFolder(folder, &st)}
-	for above := filepath.Dir(folder); ; above = filepath.Dir(above) {
+	for above := folder; above != "/" && findings[0].ok; {
+		above = filepath.Dir(above)
 		if problem := judgeAbove(above); problem != nil {
 			findings = append(findings, *problem)
-		}
-		if above == "/" {
-			break
 		}
 	}
 	var log unix.Stat_t
