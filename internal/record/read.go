@@ -48,8 +48,11 @@ func Parse(line []byte) (*Record, error) {
 		}
 	}
 	var w wire
-	if err := json.Unmarshal(line, &w); err != nil {
-		return nil, err
+	if !quick(string(line), &w) {
+		w = wire{}
+		if err := json.Unmarshal(line, &w); err != nil {
+			return nil, err
+		}
 	}
 	r := &Record{Event: Event(w.Event)}
 	r.Port, r.UID, r.PID, r.Bytes = w.Port, w.UID, w.PID, w.Bytes
