@@ -229,7 +229,9 @@ func TestExecFailsUnderLimits(t *testing.T) {
 			check(t, os.WriteFile("/etc/ssh-gate/config.toml", []byte("log.file = \""+log+"\"\n"), 0o644))
 			testhost.Run(t, "install", "-m", "666", "/dev/null", own)
 			check(t, os.Truncate(testhost.Log, 0))
-			o := run(t, m.deploy.Command(remote("no-format"), gate, "--key", "deploy"))
+			cmd := m.deploy.Command(remote("no-format"), gate, "--key", "deploy")
+			cmd.SysProcAttr.Setsid = true // as sshd does
+			o := run(t, cmd)
 			text, err := os.ReadFile(log)
 			check(t, err)
 			if o.status != 69 || !strings.HasPrefix(o.stderr, "ssh-gate: the program cannot be started (ref ") {
@@ -536,7 +538,7 @@ func TestSessionsDescriptor(t *testing.T) {
 			}
 		}
 	}
-	if len(extra) != 1 || !strings.HasSuffix(extra[0], " "+testhost.Counts+"/"+strconv.Itoa(c.deploy.UID)) {
+	if len(extra) != 1 || !strings.HasSuffix(extra[0], " "+testhost.Counts+"/"+strconv.Itoa(c.deploy.UID)+".sessions") {
 		t.Fatalf("%q, of %+v", extra, o)
 	}
 	fd, _, _ := strings.Cut(extra[0], " ")
@@ -544,6 +546,29 @@ func TestSessionsDescriptor(t *testing.T) {
 	mode, err := strconv.ParseInt(strings.TrimSpace(statusLine(o.stdout, "flags")), 8, 64)
 	if err != nil || mode&unix.O_ACCMODE != unix.O_RDONLY || mode&unix.O_CLOEXEC != 0 {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestSessionsRoomRegression: a program opened what it had inherited anew, for writing, and filled the folder for everybody.
+func TestSessionsRoomRegression(t *testing.T) {
+	if !testhost.Enter(t) {
+		return
+	}
+	m := install(t)
+	check(t, os.WriteFile("/etc/ssh-gate/keys/deploy.toml", []byte("[[allow]]\ncommand = \"fill\"\nrun = \"/bin/sh /usr/bin/fill\"\nlimits.sessions = 1\n"), 0o644))
+	check(t, os.WriteFile("/usr/bin/fill", []byte("for n in 3 4 5 6 7 8 9 10 11 12; do [ -e /proc/self/fd/$n ] && timeout 2 dd if=/dev/zero of=/proc/self/fd/$n bs=64k count=100 oflag=nonblock; done\n"), 0o755))
+	m.gate(t, remote("fill"), "--key", "deploy")
+	entries, err := os.ReadDir(testhost.Counts)
+	check(t, err)
+	for _, e := range entries {
+		info, err := e.Info()
+		check(t, err)
+		if st := info.Sys().(*syscall.Stat_t); st.Size != 0 || st.Blocks != 0 {
+			t.Errorf("%s has %d bytes in %d blocks", e.Name(), st.Size, st.Blocks)
+		}
+	}
+	if len(entries) != 2 {
+		t.Errorf("%v", entries)
 	}
 }
 
@@ -562,6 +587,8 @@ func TestTurnsPlain(t *testing.T) {
 	testhost.Run(t, "chmod", "755", testhost.Counts)
 	file := filepath.Join(testhost.Counts, strconv.Itoa(c.deploy.UID))
 	testhost.Run(t, "install", "-m", "600", "-o", "deploy", "/dev/null", file)
+	testhost.Run(t, "mkfifo", "-m", "600", file+".sessions")
+	testhost.Run(t, "chown", "deploy", file+".sessions")
 	running := c.start(t, "rules", "sleep 2002")
 	c.busy(t, "rules", "sleep 2002", 1)
 	end(running, unix.SIGKILL)
@@ -731,8 +758,9 @@ func TestRateFullFolder(t *testing.T) {
 	file := filepath.Join(dir, strconv.Itoa(m.deploy.UID))
 	var boot unix.Timespec
 	check(t, unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot))
-	mine := `"deploy #1"` + strings.Repeat(" "+strconv.FormatInt(boot.Nano(), 10), 10) + "\n"
-	other := `"other" ` + strings.Repeat("1", 8192-len(mine)-len(`"other" `)-1) + "\n"
+	mine := `"deploy #1" 3600000000000` + strings.Repeat(" "+strconv.FormatInt(boot.Nano(), 10), 10) + "\n"
+	other := `"other" 3600000000000 FILL ` + strconv.FormatInt(boot.Nano(), 10) + "\n"
+	other = strings.Replace(other, "FILL", strings.Repeat("1", 8192-len(mine)-len(other)+len("FILL")), 1)
 	text := mine + other // fills the folder
 	testhost.Run(t, "install", "-m", "600", "-o", "deploy", "/dev/null", file)
 	check(t, os.WriteFile(file, []byte(text), 0o600))

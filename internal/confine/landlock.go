@@ -89,14 +89,14 @@ func ABI() int {
 	return int(v)
 }
 
-// New makes a domain ready. It returns nil and no error where the domain is to be held by best effort, and this kernel holds none.
+// New makes a domain ready. Where the domain is to be held by best effort, and this kernel has no Landlock, it holds no files.
 func New(d *Domain) (*Ruleset, error) {
 	abi := ABI()
 	if missing := lacks(abi, d.NoNetwork); missing != "" && !d.BestEffort {
 		return nil, &UnsupportedError{missing}
 	}
 	if abi == 0 {
-		return nil, nil
+		return &Ruleset{fd: -1, noNetwork: d.NoNetwork}, nil // the filter for the network is no part of Landlock
 	}
 	attr := attributes(abi, d.NoNetwork)
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), attributesSize(abi), 0)
@@ -166,7 +166,7 @@ func (r *Ruleset) fill(d *Domain) error {
 		when   bool
 	}{
 		{baseFolders, read, !kind.static}, {baseFiles, readFile, !kind.static}, {base32, read, kind.narrow}, {baseMusl, readFile, kind.musl},
-		{baseDevices, device, true}, {loader32, execute, kind.narrow},
+		{baseDevices, device, true}, {loader32, execute & onFiles, kind.narrow},
 	}
 	for _, b := range base {
 		for _, path := range b.paths {
@@ -339,9 +339,10 @@ func (r *Ruleset) Enforce() error {
 	if r == nil {
 		return nil
 	}
-	_, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0)
-	if errno != 0 {
-		return fmt.Errorf("landlock_restrict_self: %w", errno)
+	if r.fd >= 0 {
+		if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); errno != 0 {
+			return fmt.Errorf("landlock_restrict_self: %w", errno)
+		}
 	}
 	if r.noNetwork {
 		return refuseNetwork()

@@ -106,7 +106,7 @@ func alarm(after time.Duration) error {
 // dieWith has the kernel kill the program when its parent ends: sshd's process for the connection. What sshd starts leads a session of its
 // own. Where that is not the gate but a shell that waits for it, as dash does, the client's end ends neither, so this fails.
 func dieWith(parent int) error {
-	if leader, err := unix.Getsid(0); err != nil || leader == parent {
+	if leader, err := unix.Getsid(0); err != nil || leader != unix.Getpid() {
 		return errors.New("on_disconnect: the login shell waits between sshd and the gate; make the gate the login shell, or write exec before the command of the key line")
 	}
 	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0); errno != 0 {

@@ -17,7 +17,7 @@ import (
 const TurnsDir = "/run/ssh-gate"
 
 const (
-	maxTurns   = 256 << 10 // bytes of the file of one account
+	maxTurns   = 1 << 20 // bytes of the file of one account
 	turnsMode  = 0o600
 	mutexByte  = 1 << 62 // a place in the file that stands for the whole of it
 	slotsBegin = 1 << 32 // places that stand for sessions
@@ -27,10 +27,12 @@ const (
 
 // Turns keeps count of one account's sessions and starts, in a file of its own. Sessions are locks on places in the file, which the kernel
 // holds as long as the program, or what it started, has the descriptor, and releases however it ends (open file description locks,
-// fcntl(2)). Starts are moments of CLOCK_BOOTTIME, which nobody sets back, in the file itself.
+// fcntl(2)). Starts are moments of CLOCK_BOOTTIME, which nobody sets back, in the file itself. The places are those of a FIFO beside it:
+// a program can open again for writing what it has inherited and its account owns, and a FIFO takes no room on the disk.
 type Turns struct {
-	file     int // read and written, never the program's
-	sessions int // read only; the program inherits it
+	file     int // of starts, never the program's
+	places   int // of sessions, to look at them
+	sessions int // the same opened anew; the program inherits it
 	err      error
 }
 
@@ -52,7 +54,7 @@ func (e *LimitError) Error() string {
 // OpenTurns opens the file of an account, or makes it; what keeps it from that is what each turn then fails with. The folder must belong
 // to root or to this user, and be written by nobody else, but for group, which a setgid installation lends; -1: none is.
 func OpenTurns(dir string, uid, group int) *Turns {
-	t := &Turns{file: -1, sessions: -1}
+	t := &Turns{file: -1, places: -1, sessions: -1}
 	if t.err = t.open(dir, strconv.Itoa(uid), group); t.err != nil {
 		t.err = fmt.Errorf("%+q: %w", dir, t.err)
 	}
@@ -72,22 +74,41 @@ func (t *Turns) open(dir, name string, group int) error {
 	if st.Uid != 0 && int(st.Uid) != unix.Getuid() || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && int(st.Gid) != group {
 		return fmt.Errorf("belongs to user %d with mode %04o, so others can change the count", st.Uid, st.Mode&0o7777)
 	}
-	const flags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	t.file, err = unix.Openat(folder, name, unix.O_RDWR|flags, 0)
+	if t.file, err = openOwn(folder, name, unix.S_IFREG, unix.O_RDWR); err != nil {
+		return err
+	}
+	if t.places, err = openOwn(folder, name+".sessions", unix.S_IFIFO, unix.O_RDONLY); err != nil {
+		return err
+	}
+	t.sessions, err = openOwn(folder, name+".sessions", unix.S_IFIFO, unix.O_RDONLY)
+	return err
+}
+
+// openOwn opens what is this user's in the folder, or makes it. A mode that keeps him out himself, by an odd umask or by a program that
+// had the descriptor, is put right.
+func openOwn(folder int, name string, kind uint32, how int) (fd int, err error) {
+	how |= unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd, err = unix.Openat(folder, name, how, 0)
 	if errors.Is(err, unix.ENOENT) {
-		t.file, err = unix.Openat(folder, name, unix.O_RDWR|unix.O_CREAT|flags, turnsMode)
+		if err = unix.Mknodat(folder, name, kind|turnsMode, 0); err != nil && !errors.Is(err, unix.EEXIST) {
+			return -1, err
+		}
+		fd, err = unix.Openat(folder, name, how, 0)
+	}
+	if errors.Is(err, unix.EACCES) && unix.Fchmodat(folder, name, turnsMode, 0) == nil {
+		fd, err = unix.Openat(folder, name, how, 0)
 	}
 	if err != nil {
-		return err
+		return -1, err
 	}
-	if err := unix.Fstat(t.file, &st); err != nil {
-		return err
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != unix.Getuid() {
-		return errors.New("holds something else than a file of the account under its number")
+	if st.Mode&unix.S_IFMT != kind || int(st.Uid) != unix.Getuid() {
+		return -1, errors.New("holds something else than what the gate has made for the account under its number")
 	}
-	t.sessions, err = unix.Openat(folder, name, unix.O_RDONLY|flags, 0)
-	return err
+	return fd, nil
 }
 
 // Take counts one start under a label, which stands for a rule or a key. It fails with a LimitError where there are as many
@@ -140,7 +161,7 @@ func (t *Turns) session(label string, most int) error {
 	first := int64(slotsBegin + uint64(digest(label))<<10)
 	for i := range int64(most) {
 		query := unix.Flock_t{Type: unix.F_WRLCK, Start: first + i, Len: 1}
-		if err := unix.FcntlFlock(uintptr(t.file), unix.F_OFD_GETLK, &query); err != nil {
+		if err := unix.FcntlFlock(uintptr(t.places), unix.F_OFD_GETLK, &query); err != nil {
 			return fmt.Errorf("sessions cannot be counted: %w", err)
 		}
 		if query.Type != unix.F_UNLCK {
@@ -176,8 +197,9 @@ func (t *Turns) start(label string, rate policy.Rate) error {
 	var mine []int64
 	for line := range strings.Lines(text) {
 		if moments, ok := strings.CutPrefix(line, strconv.Quote(label)+" "); ok {
+			_, moments, _ = strings.Cut(moments, " ")
 			mine = append(mine, recent(moments, now-int64(rate.Window), now)...) // of a torn text there may be two
-		} else if strings.HasSuffix(line, "\n") {
+		} else if counts(line, now) {
 			kept.WriteString(line)
 		}
 	}
@@ -185,12 +207,26 @@ func (t *Turns) start(label string, rate policy.Rate) error {
 		wait := mine[len(mine)-rate.Times] + int64(rate.Window) - now
 		return &LimitError{true, fmt.Sprintf("%d in %s are allowed", rate.Times, rate.Window), max(time.Duration(wait), time.Second)}
 	}
-	kept.WriteString(strconv.Quote(label))
+	fmt.Fprintf(&kept, "%q %d", label, int64(rate.Window))
 	for _, m := range append(mine, now) {
 		kept.WriteString(" " + strconv.FormatInt(m, 10))
 	}
 	kept.WriteString("\n")
 	return t.write(kept.String())
+}
+
+// counts says whether a line of another label, which ends with its window and its moments, still has one in its window: else it goes.
+func counts(line string, now int64) bool {
+	quoted, err := strconv.QuotedPrefix(line)
+	if err != nil || !strings.HasSuffix(line, "\n") {
+		return false
+	}
+	words := strings.Fields(line[len(quoted):])
+	if len(words) < 2 {
+		return false
+	}
+	window, err := strconv.ParseInt(words[0], 10, 64)
+	return err == nil && len(recent(words[len(words)-1], now-window, now)) > 0
 }
 
 // recent are the moments since then. One that lies ahead is from before the machine was started anew.

@@ -66,7 +66,7 @@ func TestRateWindow(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		at := now(t)
-		text := `"k #1"`
+		text := `"k #1" 3600000000000`
 		for _, ago := range c.ago {
 			text += " " + strconv.FormatInt(at-ago*int64(time.Second), 10)
 		}
@@ -127,11 +127,46 @@ func TestRateLabels(t *testing.T) {
 	}
 }
 
+// TestRateForgetsRegression: starts of labels that nobody uses any more stayed, until the account was shut out.
+func TestRateForgetsRegression(t *testing.T) {
+	dir := t.TempDir()
+	at := now(t)
+	var old strings.Builder
+	for n := range 5000 {
+		fmt.Fprintf(&old, "\"k #%d\" 1000000000 %d\n", n, at-int64(time.Minute))
+	}
+	fmt.Fprintf(&old, "\"kept\" 3600000000000 %d\n", at-int64(time.Minute))
+	writeCount(t, dir, old.String())
+	if _, err := open(t, dir).Take("k", rate(1, time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(countFile(dir)); err != nil || strings.Count(string(text), "\n") != 2 || !strings.HasPrefix(string(text), "\"kept\"") {
+		t.Errorf("%.200q, %v", text, err)
+	}
+}
+
+// TestTurnsModeRegression: a program that had the descriptor of the sessions, or an odd umask, could take the account's own rights on its
+// files away, and so shut all its keys out.
+func TestTurnsModeRegression(t *testing.T) {
+	dir := t.TempDir()
+	limits := &policy.Limits{Sessions: 3, Rate: policy.Rate{Times: 9, Window: time.Hour}}
+	for range 2 {
+		if _, err := open(t, dir).Take("k", limits); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{countFile(dir), countFile(dir) + ".sessions"} {
+			if err := os.Chmod(name, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestRateFiles: whatever is left in the file by a gate that was killed, or by a program that has it, has a defined end.
 func TestRateFiles(t *testing.T) {
 	at := now(t)
 	recent := strconv.FormatInt(at-int64(time.Minute), 10)
-	line := `"k" ` + recent + "\n"
+	line := `"k" 3600000000000 ` + recent + "\n"
 	for name, c := range map[string]struct {
 		text string
 		want string // of the error of a start under 1/1h; empty: none
@@ -140,13 +175,13 @@ func TestRateFiles(t *testing.T) {
 		"garbage":                 {"\x00\xff\x1b[2J\nxx\n\n\n\"", ""},
 		"one line":                {line, "1 in 1h0m0s"},
 		"beside garbage":          {"\x00\xff\n" + line + "\"k\n\"k\" x y z\n", "1 in 1h0m0s"},
-		"words that are none":     {`"k" ` + recent + " x -1 99999999999999999999999 0x10\n", "1 in 1h0m0s"},
+		"words that are none":     {`"k" 3600000000000 ` + recent + " x -1 99999999999999999999999 0x10\n", "1 in 1h0m0s"},
 		"torn behind":             {strings.TrimSuffix(line, "\n"), "1 in 1h0m0s"},
 		"torn in a moment":        {`"k" ` + recent[:3], ""},
 		"the tail of an old text": {line + `"k" 1` + "\n", "1 in 1h0m0s"},
 		"another label's tail":    {line + `er" 1 2 3`, "1 in 1h0m0s"},
 		"largest":                 {line + strings.Repeat("x", maxTurns-len(line)-1) + "\n", "1 in 1h0m0s"},
-		"largest, and no room":    {strings.Repeat("x", maxTurns-1) + "\n", "would have"},
+		"nothing but garbage":     {strings.Repeat("x", maxTurns-1) + "\n", ""},
 		"too large":               {strings.Repeat("x", maxTurns+1), "bytes, more than"},
 	} {
 		dir := t.TempDir()
