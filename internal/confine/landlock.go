@@ -5,6 +5,7 @@ package confine
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"unsafe"
 
@@ -91,6 +92,7 @@ func ABI() int {
 
 // New makes a domain ready. Where the domain is to be held by best effort, and this kernel has no Landlock, it holds no files.
 func New(d *Domain) (*Ruleset, error) {
+	runtime.LockOSThread() // what follows is for the thread that executes, and happens on no other
 	abi := ABI()
 	if missing := lacks(abi, d.NoNetwork); missing != "" && !d.BestEffort {
 		return nil, &UnsupportedError{missing}
