@@ -225,6 +225,18 @@ func TestWriteFullDisk(t *testing.T) {
 	}
 }
 
+// TestWriteRemoved: a log that is removed between its opening and the record takes the record with it, which counts as not written.
+func TestWriteRemoved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	s := logTo(file)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if written, err := write(t, s, &sample); written || err == nil || !strings.Contains(err.Error(), "was removed before the record was written") {
+		t.Errorf("written %t, %v", written, err)
+	}
+}
+
 // TestGluedRecordRegression: a record that others cut short between the look at the end of the log and the write took ours with it. Anybody
 // can cut his own short, by RLIMIT_FSIZE.
 func TestGluedRecordRegression(t *testing.T) {
