@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/recordtest"
 	"example.org/ssh-gate/internal/testsshd"
 )
 
@@ -201,6 +202,7 @@ func parseRecords(t testing.TB, text string) []entry {
 		if err := decoder.Decode(&e); err != nil || !strings.HasSuffix(line, "}\n") {
 			t.Fatalf("the log holds a line that is no record: %v: %q", err, line)
 		}
+		recordtest.Validate(t, []byte(strings.TrimSuffix(line, "\n")))
 		request, ok := record.Unescape(e.Request)
 		if !ok {
 			t.Fatalf("a request that does not decode: %q", line)
