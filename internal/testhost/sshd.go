@@ -5,8 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/testsshd"
 )
@@ -23,6 +26,7 @@ func NewServer(t *testing.T, config ...string) *Server {
 	testsshd.RequireTool(t, "sshd", "openssh-server")
 	check(t, os.MkdirAll("/run/sshd", 0o755))
 	s := &Server{dir: t.TempDir(), config: config}
+	removeProofs(t)
 	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(s.dir, "host"))
 	s.Configure(t, config...)
 	public, err := os.ReadFile(filepath.Join(s.dir, "host.pub"))
@@ -34,6 +38,24 @@ func NewServer(t *testing.T, config ...string) *Server {
 		}
 	})
 	return s
+}
+
+// removeProofs removes, when the test ends, what sshd writes for ExposeAuthInfo into /tmp, which this machine shares: the sshd of a client
+// that just leaves forgets the files of accounts that are not root's.
+func removeProofs(t *testing.T) {
+	proofs := func() []string {
+		found, _ := filepath.Glob("/tmp/sshauth.*")
+		return found
+	}
+	before := proofs()
+	t.Cleanup(func() {
+		for _, file := range proofs() {
+			var st unix.Stat_t
+			if !slices.Contains(before, file) && unix.Lstat(file, &st) == nil && st.Uid != 0 {
+				os.Remove(file)
+			}
+		}
+	})
 }
 
 // Configure writes sshd_config anew.
