@@ -640,15 +640,15 @@ confine = false
 	}
 }
 
-// TestConfinedNetwork: TCP to a listener here, and a port to listen on.
-func TestConfinedNetwork(t *testing.T) {
-	t.Parallel()
+// newNetworkHost runs Python code with the network, "open", and without, "shut". Somebody listens on the port.
+func newNetworkHost(t *testing.T) (h *host, port string) {
+	t.Helper()
 	python := testsshd.RequireTool(t, "/usr/bin/python3", "python3")
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	check(t, err)
-	defer listener.Close()
-	port := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
-	h := newHost(t, strings.ReplaceAll(`
+	t.Cleanup(func() { listener.Close() })
+	port = fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+	return newHost(t, strings.ReplaceAll(`
 args.words = { regex = '(?s).*' }
 [[allow]]
 command = "open {words+}"
@@ -658,7 +658,13 @@ confine = {}
 command = "shut {words+}"
 run = "PYTHON -I -S -c {words+}"
 confine = { network = false }
-`, "PYTHON", python))
+`, "PYTHON", python)), port
+}
+
+// TestConfinedNetwork: TCP to a listener here, and a port to listen on.
+func TestConfinedNetwork(t *testing.T) {
+	t.Parallel()
+	h, port := newNetworkHost(t)
 	for _, c := range []struct{ action, want string }{
 		{"print(s.connect_ex(('127.0.0.1', " + port + ")))", "0\n"},
 		{"print(s.connect_ex(('127.0.0.1', 1)))", "111\n"}, // nobody listens: ECONNREFUSED
@@ -678,22 +684,7 @@ confine = { network = false }
 // TestConfinedNetworkRegression: what Landlock knows as TCP was got by with other sockets.
 func TestConfinedNetworkRegression(t *testing.T) {
 	t.Parallel()
-	python := testsshd.RequireTool(t, "/usr/bin/python3", "python3")
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	check(t, err)
-	defer listener.Close()
-	port := fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
-	h := newHost(t, strings.ReplaceAll(`
-args.words = { regex = '(?s).*' }
-[[allow]]
-command = "open {words+}"
-run = "PYTHON -I -S -c {words+}"
-confine = {}
-[[allow]]
-command = "shut {words+}"
-run = "PYTHON -I -S -c {words+}"
-confine = { network = false }
-`, "PYTHON", python))
+	h, port := newNetworkHost(t)
 	for name, code := range map[string]string{
 		"MPTCP":               "s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262); s.connect(('127.0.0.1', PORT))",
 		"TCP Fast Open":       "s = socket.socket(); s.sendto(b'x', 0x20000000, ('127.0.0.1', PORT))",

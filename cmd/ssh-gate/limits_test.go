@@ -668,14 +668,15 @@ func TestTurnsUnavailable(t *testing.T) {
 	unix.Unmount(dir, unix.MNT_DETACH)
 }
 
-// TestTurnsHeld: who holds the account's file, as each of its programs may, is waited for a while and then refused.
+// TestTurnsHeld: who holds the account's file, as its programs may where the folder is not for the group alone, is waited for a while and
+// then refused.
 func TestTurnsHeld(t *testing.T) {
 	if !testhost.Enter(t) {
 		return
 	}
 	c := newCounted(t)
 	c.start(t, "rules", "sleep 2002")
-	// A program has the file for reading, by the descriptor that it inherits; this one is as good.
+	// A descriptor for reading is enough to hold it.
 	file, err := os.Open(filepath.Join(testhost.Counts, strconv.Itoa(c.deploy.UID)))
 	check(t, err)
 	defer file.Close()

@@ -18,7 +18,7 @@ type Domain struct {
 	Write      []string // so, and may be read too
 	Execute    []string // so, and may be read too
 	Values     []Value
-	NoNetwork  bool // refuse TCP connect and bind
+	NoNetwork  bool // refuse every socket that reaches a network
 	Program    string
 	BestEffort bool // hold what this kernel can hold, if anything
 }
@@ -34,9 +34,10 @@ type UnsupportedError struct{ missing string }
 
 func (e *UnsupportedError) Error() string { return "the kernel cannot confine a program: " + e.missing }
 
-// What Landlock can refuse grew with its ABI, landlock(7): truncating files came with 3 (Linux 6.2), so below that "read" is not held;
+// What Landlock can refuse grew with its ABI, landlock(7): moving files to other folders came with 2 (Linux 5.19); truncating them came with 3 (Linux 6.2), so below that "read" is not held;
 // TCP with 4 (6.7), ioctl on devices with 5 (6.10), signals and abstract sockets to processes outside with 6 (6.12).
 const (
+	abiRefer   = 2
 	abiFiles   = 3
 	abiNetwork = 4
 	abiDevices = 5
@@ -128,7 +129,7 @@ func lacks(abi int, network bool) string {
 
 func attributes(abi int, noNetwork bool) unix.LandlockRulesetAttr {
 	attr := unix.LandlockRulesetAttr{Handled_access_fs: execute | write | nodes | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV}
-	if abi < 2 {
+	if abi < abiRefer {
 		attr.Handled_access_fs &^= unix.LANDLOCK_ACCESS_FS_REFER
 	}
 	if abi < abiFiles {
@@ -180,7 +181,7 @@ func (r *Ruleset) fill(d *Domain) error {
 	for _, list := range []struct {
 		paths  []string
 		rights uint64
-	}{{d.Read, read}, {d.Write, write}, {d.Execute, execute}} {
+	}{{d.Read, read}, {d.Write, write}} { // Execute: allowPrograms
 		for _, path := range list.paths {
 			if err := r.allow(path, list.rights); err != nil {
 				return err

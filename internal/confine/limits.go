@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -80,23 +79,9 @@ func lower(resource int, value int64) error {
 	return syscall.Setrlimit(resource, &now)
 }
 
-// alarm ends the program by SIGALRM when its time is up, unless it handles or ignores that.
+// alarm ends the program by SIGALRM when its time is up, unless it handles or ignores that. launch has seen to it that the gate's own
+// start does not.
 func alarm(after time.Duration) error {
-	type sigaction struct {
-		handler  uintptr
-		flags    uint64
-		restorer uintptr
-		mask     uint64
-	}
-	var byDefault sigaction // what the gate was started with might be "ignored", which execve would keep
-	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGALRM), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0); errno != 0 {
-		return fmt.Errorf("timeout: %w", errno)
-	}
-	blocked := unix.Sigset_t{} // so might it be blocked
-	blocked.Val[0] = 1 << (unix.SIGALRM - 1)
-	if err := unix.PthreadSigmask(unix.SIG_UNBLOCK, &blocked, nil); err != nil {
-		return fmt.Errorf("timeout: %w", err)
-	}
 	if _, err := unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{Value: unix.NsecToTimeval(int64(after))}); err != nil {
 		return fmt.Errorf("timeout: %w", err)
 	}

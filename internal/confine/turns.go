@@ -13,26 +13,25 @@ import (
 	"example.org/ssh-gate/internal/policy"
 )
 
-// TurnsDir is where an installation keeps count of sessions and starts, unless its configuration names another folder.
+// TurnsDir is where an installation keeps count of sessions and starts.
 const TurnsDir = "/run/ssh-gate"
 
 const (
 	maxTurns   = 1 << 20 // bytes of the file of one account
 	turnsMode  = 0o600
-	mutexByte  = 1 << 62 // a place in the file that stands for the whole of it
-	slotsBegin = 1 << 32 // places that stand for sessions
+	mutexByte  = 1 << 62 // a place in the file of starts that stands for both
+	slotsBegin = 1 << 32 // places in the FIFO that stand for sessions
 	mutexWait  = time.Second
 	mutexPoll  = 2 * time.Millisecond
 )
 
-// Turns keeps count of one account's sessions and starts, in a file of its own. Sessions are locks on places in the file, which the kernel
-// holds as long as the program, or what it started, has the descriptor, and releases however it ends (open file description locks,
-// fcntl(2)). Starts are moments of CLOCK_BOOTTIME, which nobody sets back, in the file itself. The places are those of a FIFO beside it:
-// a program can open again for writing what it has inherited and its account owns, and a FIFO takes no room on the disk.
+// Turns keeps count of one account's starts and sessions, for one login. Starts are moments of CLOCK_BOOTTIME, which nobody sets back, in a
+// file. A session is a lock on a place in a FIFO beside it, which the kernel holds as long as the program, or what it started, has the
+// descriptor, and releases however it ends (open file description locks, fcntl(2)). A FIFO, because a program can open again for writing
+// what it has inherited and its account owns, and a FIFO takes no room on the disk.
 type Turns struct {
 	file     int // of starts, never the program's
-	places   int // of sessions, to look at them
-	sessions int // the same opened anew; the program inherits it
+	sessions int // a FIFO; the program inherits it
 	err      error
 }
 
@@ -54,7 +53,7 @@ func (e *LimitError) Error() string {
 // OpenTurns opens the file of an account, or makes it; what keeps it from that is what each turn then fails with. The folder must belong
 // to root or to this user, and be written by nobody else, but for group, which a setgid installation lends; -1: none is.
 func OpenTurns(dir string, uid, group int) *Turns {
-	t := &Turns{file: -1, places: -1, sessions: -1}
+	t := &Turns{file: -1, sessions: -1}
 	if t.err = t.open(dir, strconv.Itoa(uid), group); t.err != nil {
 		t.err = fmt.Errorf("%+q: %w", dir, t.err)
 	}
@@ -75,9 +74,6 @@ func (t *Turns) open(dir, name string, group int) error {
 		return fmt.Errorf("belongs to user %d with mode %04o, so others can change the count", st.Uid, st.Mode&0o7777)
 	}
 	if t.file, err = openOwn(folder, name, unix.S_IFREG, unix.O_RDWR); err != nil {
-		return err
-	}
-	if t.places, err = openOwn(folder, name+".sessions", unix.S_IFIFO, unix.O_RDONLY); err != nil {
 		return err
 	}
 	t.sessions, err = openOwn(folder, name+".sessions", unix.S_IFIFO, unix.O_RDONLY)
@@ -137,7 +133,7 @@ func (t *Turns) Take(label string, l *policy.Limits) (inherit int, err error) {
 	return inherit, nil
 }
 
-// lock keeps other gates of the same key out, for no longer than mutexWait: a program has the file as well, and may hold it.
+// lock keeps other gates of the account out, for no longer than mutexWait: in a plain installation its programs can open the file, too.
 func (t *Turns) lock() (unlock func(), err error) {
 	place := func(kind int16) error {
 		return unix.FcntlFlock(uintptr(t.file), unix.F_OFD_SETLK, &unix.Flock_t{Type: kind, Start: mutexByte, Len: 1})
@@ -155,13 +151,13 @@ func (t *Turns) lock() (unlock func(), err error) {
 	}
 }
 
-// session takes the first free place of a rule. A read lock is all that a descriptor for reading may have; that a place is taken shows
-// in that a write lock would be refused.
+// session takes the first free place of a label. A read lock is all that a descriptor for reading may have; that a place is taken, by
+// another login, shows in that a write lock would be refused.
 func (t *Turns) session(label string, most int) error {
 	first := int64(slotsBegin + uint64(digest(label))<<10)
 	for i := range int64(most) {
 		query := unix.Flock_t{Type: unix.F_WRLCK, Start: first + i, Len: 1}
-		if err := unix.FcntlFlock(uintptr(t.places), unix.F_OFD_GETLK, &query); err != nil {
+		if err := unix.FcntlFlock(uintptr(t.sessions), unix.F_OFD_GETLK, &query); err != nil {
 			return fmt.Errorf("sessions cannot be counted: %w", err)
 		}
 		if query.Type != unix.F_UNLCK {

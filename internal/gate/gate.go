@@ -226,6 +226,8 @@ var (
 		safefile.Unreadable: record.PolicyUnreadable, safefile.TooLarge: record.PolicyInvalid, safefile.Astray: record.PolicyMissing}
 	programReasons = [...]record.Reason{safefile.Missing: record.ProgramMissing, safefile.Unsafe: record.ProgramUnsafe,
 		safefile.Unreadable: record.ProgramUnsafe, safefile.TooLarge: record.ProgramUnsafe, safefile.Astray: record.ProgramMissing}
+	launchReasons = [...]record.Reason{launch.Start: record.ProgramFailed, launch.Folder: record.FolderUnavailable,
+		launch.Confinement: record.ConfineFailed, launch.Limits: record.LimitsUnavailable}
 )
 
 func faultOf(err error) safefile.Fault {
@@ -259,17 +261,7 @@ func (g *gate) launch(d *decide.Decision) ending {
 		}
 	}
 	err := launch.Exec(plan)
-	var (
-		folder *launch.FolderError
-		limits *launch.LimitsError
-	)
-	switch {
-	case errors.As(err, &folder):
-		return ending{reason: record.FolderUnavailable, rule: d.Rule, err: err}
-	case errors.As(err, &limits):
-		return ending{reason: record.LimitsUnavailable, rule: d.Rule, err: err}
-	}
-	return ending{reason: record.ProgramFailed, rule: d.Rule, err: err}
+	return ending{reason: launchReasons[err.Stage], rule: d.Rule, err: err}
 }
 
 // contain makes ready what the kernel is to hold, or says how the run ends.

@@ -31,41 +31,48 @@ type Plan struct {
 	Keep    bool             // may get privileges by execve
 }
 
-// LimitsError is the failure to set a limit, or to confine, before anything was executed.
-type LimitsError struct{ err error }
+// Stage is what was being prepared when a start failed.
+type Stage int
 
-func (e *LimitsError) Error() string { return e.err.Error() }
-func (e *LimitsError) Unwrap() error { return e.err }
+const (
+	Start  Stage = iota // the program itself
+	Folder              // what it starts in
+	Confinement
+	Limits
+)
 
-// FolderError is the failure to prepare what the program starts in, before anything was executed.
-type FolderError struct{ err error }
+// Error is the failure to start a program.
+type Error struct {
+	Stage Stage
+	err   error
+}
 
-func (e *FolderError) Error() string { return e.err.Error() }
-func (e *FolderError) Unwrap() error { return e.err }
+func (e *Error) Error() string { return e.err.Error() }
+func (e *Error) Unwrap() error { return e.err }
 
 // Exec executes the plan, and returns only if that fails.
 //
 // syscall.Exec, not a raw execve: it restores the soft limit of open files that Go's runtime raised, and keeps the runtime from
 // starting a thread meanwhile. The kernel resets signal handlers. Of signals that were ignored or blocked before, Go's runtime
 // keeps few so; sshd starts its commands with none.
-func Exec(p *Plan) error {
+func Exec(p *Plan) *Error {
 	runtime.LockOSThread() // priorities, domains and the rest belong to a thread, and execve keeps those of its caller
 	if p.Dir != "" {
 		if err := unix.Chdir(p.Dir); err != nil {
-			return &FolderError{fmt.Errorf("the folder %+q cannot be entered: %w", p.Dir, err)}
+			return &Error{Folder, fmt.Errorf("the folder %+q cannot be entered: %w", p.Dir, err)}
 		}
 	}
 	if p.StdinNone {
 		if err := nullStdin(); err != nil {
-			return &FolderError{fmt.Errorf("standard input cannot be made /dev/null: %w", err)}
+			return &Error{Folder, fmt.Errorf("standard input cannot be made /dev/null: %w", err)}
 		}
 	}
 	if err := closeOthers(); err != nil {
-		return fmt.Errorf("descriptors above 2 cannot be kept from the program: %w", err)
+		return &Error{Start, fmt.Errorf("descriptors above 2 cannot be kept from the program: %w", err)}
 	}
 	if p.Inherit >= 0 {
 		if _, err := unix.FcntlInt(uintptr(p.Inherit), unix.F_SETFD, 0); err != nil {
-			return &LimitsError{fmt.Errorf("the place among the sessions cannot be kept: %w", err)}
+			return &Error{Limits, fmt.Errorf("the place among the sessions cannot be kept: %w", err)}
 		}
 	}
 	if p.Umask != nil {
@@ -76,24 +83,32 @@ func Exec(p *Plan) error {
 	}
 	if err := restrict(p); err != nil {
 		HoldSignals()
-		return &LimitsError{err}
+		return err
 	}
 	err := syscall.Exec(p.Path, p.Argv, p.Env)
 	HoldSignals() // a failure is yet to be recorded
-	return fmt.Errorf("%+q: %w", p.Path, err)
+	return &Error{Start, fmt.Errorf("%+q: %w", p.Path, err)}
 }
 
 // restrict takes from the process what the program is not to have. What follows is under the same limits.
-func restrict(p *Plan) error {
+func restrict(p *Plan) *Error {
 	if !p.Keep {
 		if err := confine.NoNewPrivs(); err != nil {
-			return err
+			return &Error{Confinement, err}
 		}
 	}
 	if err := p.Ruleset.Enforce(); err != nil {
-		return err
+		return &Error{Confinement, err}
 	}
-	return confine.Apply(p.Limits, p.Parent)
+	if p.Limits.Timeout > 0 {
+		if err := deliver(unix.SIGALRM); err != nil {
+			return &Error{Limits, fmt.Errorf("timeout: %w", err)}
+		}
+	}
+	if err := confine.Apply(p.Limits, p.Parent); err != nil {
+		return &Error{Limits, err}
+	}
+	return nil
 }
 
 func nullStdin() error {

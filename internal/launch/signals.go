@@ -48,6 +48,16 @@ func (s *Signals) release() {
 	}
 }
 
+// deliver makes a signal end the program, whatever the gate was started with: "ignored" and "blocked" would outlive execve.
+func deliver(sig unix.Signal) error {
+	if !action(uintptr(sig), &sigaction{handler: sigDefault}, nil) {
+		return unix.EINVAL
+	}
+	var set unix.Sigset_t
+	set.Val[0] = 1 << (sig - 1)
+	return unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil)
+}
+
 func action(sig uintptr, set, before *sigaction) bool {
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(before)), 8, 0, 0)
 	return errno == 0

@@ -85,26 +85,37 @@ func appendName(b []byte, name string) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendEscaped writes the first limit bytes of a text in printable ASCII: a backslash as \\ and every byte outside 0x20-0x7e
-// as \xNN, and all that once more for JSON, where it takes a backslash before each backslash and quote. encoding/json and
-// slog would let C1 controls and bidirectional overrides pass and would lose invalid bytes.
+// appendEscaped writes the first limit bytes of a text, escaped, and once more for JSON, where a backslash and a quote take a backslash
+// before them.
 func appendEscaped(b []byte, s string, limit int) []byte {
-	if len(s) > limit {
-		s = s[:limit]
+	text := Escape(s[:min(len(s), limit)])
+	for i := range len(text) {
+		if text[i] == '"' || text[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, text[i])
 	}
+	return b
+}
+
+// Escape makes any text printable ASCII: a backslash as \\ and every byte outside 0x20-0x7e as \xNN. encoding/json and slog would let C1
+// controls and bidirectional overrides pass and would lose invalid bytes.
+func Escape(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '\\' }) {
+		return s
+	}
+	b := make([]byte, 0, 2*len(s))
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '"':
-			b = append(b, `\"`...)
 		case c == '\\':
-			b = append(b, `\\\\`...)
+			b = append(b, `\\`...)
 		case c < 0x20 || c > 0x7e:
-			b = append(b, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			b = append(b, c)
 		}
 	}
-	return b
+	return string(b)
 }
 
 // Unescape gives back the bytes of a text of a record, after JSON's own decoding. It refuses what appendEscaped does not write.

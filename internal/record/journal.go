@@ -20,12 +20,12 @@ func sendJournal(socket string, facility int, e *Entry, line []byte) error {
 		facility = authpriv
 	}
 	b := make([]byte, 0, len(line)+512)
-	field := func(name string, value []byte) {
+	field := func(name, value string) {
 		b = append(append(b, name...), '=')
 		b = append(append(b, value...), '\n')
 	}
-	text := func(name, value string) { field(name, appendEscaped(nil, value, maxField)) }
-	field("MESSAGE", line)
+	text := func(name, value string) { field(name, Escape(value[:min(len(value), maxField)])) }
+	field("MESSAGE", string(line))
 	text("PRIORITY", strconv.Itoa(severity(e)))
 	text("SYSLOG_FACILITY", strconv.Itoa(facility))
 	text("SYSLOG_IDENTIFIER", "ssh-gate")

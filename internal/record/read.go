@@ -78,26 +78,3 @@ func Parse(line []byte) (*Record, error) {
 	r.Time, err = time.Parse(time.RFC3339Nano, w.Time)
 	return r, err
 }
-
-// Escape makes any text printable ASCII as a record does, before JSON's own escaping.
-func Escape(s string) string {
-	plain := true
-	for i := range len(s) {
-		plain = plain && s[i] >= 0x20 && s[i] <= 0x7e && s[i] != '\\'
-	}
-	if plain {
-		return s
-	}
-	b := make([]byte, 0, 2*len(s))
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '\\':
-			b = append(b, `\\`...)
-		case c < 0x20 || c > 0x7e:
-			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
-		default:
-			b = append(b, c)
-		}
-	}
-	return string(b)
-}

@@ -98,7 +98,7 @@ var Reasons = []Meaning{
 	{ProgramFailed, Error, ExitUnavailable, "the program cannot be started", "The kernel refused to start the program.", "see detail"},
 	{FolderUnavailable, Error, ExitUnavailable, "the program cannot be started", "The rule's cwd cannot be entered, or its standard input cannot be opened.", "see detail"},
 	{ConfineUnsupported, Error, ExitUnavailable, "the program cannot be started", "The rule is confined, and this kernel cannot hold it.", "use a newer kernel, or write fallback = \"allow\" into confine"},
-	{ConfineFailed, Error, ExitUnavailable, "the program cannot be started", "A path of confine does not exist, or changed after the request was judged.", "see detail"},
+	{ConfineFailed, Error, ExitUnavailable, "the program cannot be started", "A path of confine does not exist, or changed after the request was judged, or the kernel refused to confine.", "see detail"},
 	{LimitsUnavailable, Error, ExitUnavailable, "the program cannot be started", "A limit of the rule cannot be set or counted.", "see detail; sessions and rate need the folder /run/ssh-gate"},
 	{RecordFailed, Error, ExitIO, "not recorded, so not started", "A record is required, and no place took it.", "mend the log; see [log] in config.toml"},
 	{Misinstalled, Error, ExitConfig, "not set up", "The binary is setuid, or has a group that it cannot give back.", "chown root:ssh-gate /usr/bin/ssh-gate && chmod 2755 /usr/bin/ssh-gate"},

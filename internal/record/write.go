@@ -87,13 +87,14 @@ func (f *File) append(line []byte) error {
 	if f.err != nil {
 		return f.err
 	}
-	apart := append([]byte{'\n'}, line...)
+	apart := func() []byte { return append([]byte{'\n'}, line...) }
+	written := line
 	if safefile.Torn(f.fd) {
-		line = apart
+		written = apart()
 	}
-	err := f.write(line)
-	if err == nil && safefile.Glued(f.fd, len(line)) {
-		err = f.write(apart)
+	err := f.write(written)
+	if err == nil && safefile.Glued(f.fd, len(written)) {
+		err = f.write(apart())
 	}
 	if err != nil {
 		return fmt.Errorf("%q: %w", f.path, err)
