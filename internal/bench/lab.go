@@ -25,6 +25,7 @@ const (
 	bareGo    = "bare Go, allow"
 	staticC   = "static C, allow"
 	bashDeny  = "bash wrapper, deny"
+	bashLogin = "bash as login shell, bash wrapper"
 	gateAllow = "ssh-gate, allow"
 	gateRules = "ssh-gate, 1,000 rules, allow"
 
@@ -61,15 +62,18 @@ func newLab(ctx context.Context, dir string) (*lab, error) {
 }
 
 func (l *lab) addBaselines(ctx context.Context) error {
-	if err := errors.Join(l.put("bare.go", "bare.go"), l.put("static.c", "static.c")); err != nil {
-		return err
-	}
+	err := errors.Join(l.put("bare.go", "bare.go"), l.put("static.c", "static.c"), l.put("contained.c", "contained.c"),
+		l.put("policy.toml", "policy.toml"))
 	static := l.add(staticC, permitted, allowed, l.path("static"))
-	if command(ctx, "gcc", "-static", "-O2", "-o", l.path("static"), l.path("static.c")) != nil {
+	contained := l.add("static C, contained, allow", permitted, allowed, l.path("contained"), l.dir).over(staticC, mostForContainment)
+	if command(ctx, "gcc", "-static", "-O2", "-o", l.path("static"), l.path("static.c")) != nil ||
+		command(ctx, "gcc", "-static", "-O2", "-o", l.path("contained"), l.path("contained.c")) != nil {
 		static.missing = "not installed: apt-get install gcc libc6-dev"
+		contained.missing = static.missing
 	}
 	l.add(bareGo, permitted, allowed, l.path("bare"))
-	return build(ctx, l.path("bare"), l.path("bare.go"))
+	l.add("bare Go, decodes a policy, allow", permitted, allowed, l.path("decode"), l.path("policy.toml")).aim(bashLogin, 0.8)
+	return errors.Join(err, build(ctx, l.path("bare"), l.path("bare.go")), build(ctx, l.path("decode"), "./internal/bench/testdata/decode"))
 }
 
 // addWrappers adds the script that ssh-gate replaces, one text under two shells.
@@ -139,7 +143,6 @@ func (l *lab) addShells() error {
 			return err
 		}
 	}
-	const bashLogin = "bash as login shell, bash wrapper"
 	l.add(bashLogin, permitted, allowed, "/bin/bash", "-c", l.path("bash.sh")).needs("/bin/bash", "bash")
 	gate := l.add("ssh-gate as login shell", permitted, allowed, l.path("ssh-gate"), "-c", "/usr/bin/ssh-gate --key bench").aim(bashLogin, 0.8)
 	policy, err := testdata.ReadFile("testdata/policy.toml")
