@@ -56,7 +56,7 @@ func (r *reader) argType(n *node, v any) Type {
 	t := &table{r, n, m}
 	for _, k := range typeKeys {
 		if t.has(k.name) {
-			t.only(append([]string{k.name}, k.beside...), nil)
+			t.only(append([]string{k.name}, k.beside...))
 			return t.typed(k.name)
 		}
 	}

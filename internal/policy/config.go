@@ -52,7 +52,7 @@ func ParseConfig(file string, text []byte) (*Config, Faults) {
 		return nil, faults
 	}
 	c := DefaultConfig()
-	top.only([]string{"path", "log"}, nil)
+	top.only([]string{"path", "log"})
 	if dirs, ok := top.strs("path", maxEnv); ok {
 		c.Path = dirs
 		if len(dirs) == 0 {
@@ -74,7 +74,7 @@ func ParseConfig(file string, text []byte) (*Config, Faults) {
 }
 
 func (t *table) read(c *LogConfig) {
-	t.only([]string{"file", "syslog", "journal", "events", "required"}, nil)
+	t.only([]string{"file", "syslog", "journal", "events", "required"})
 	if file, ok := t.str("file"); ok {
 		c.File = file
 		if file != "" && (!cleanPath(file) || file == "/") {

@@ -53,7 +53,7 @@ func (t *table) limits(defaults Limits, top bool) Limits {
 		return defaults
 	}
 	l := defaults
-	own.only([]string{"timeout", "sessions", "rate", "cpu", "memory", "files", "file_size", "processes", "nice", "on_disconnect"}, nil)
+	own.only([]string{"timeout", "sessions", "rate", "cpu", "memory", "files", "file_size", "processes", "nice", "on_disconnect"})
 	own.duration("timeout", &l.Timeout)
 	own.duration("cpu", &l.CPU)
 	own.size("memory", &l.Memory, lowestMemory)
@@ -158,7 +158,7 @@ func (t *table) confine(defaults *Confine) *Confine {
 	if !ok {
 		return defaults
 	}
-	own.only([]string{"read", "write", "execute", "network", "fallback"}, nil)
+	own.only([]string{"read", "write", "execute", "network", "fallback"})
 	c := &Confine{Read: own.paths("read"), Write: own.paths("write"), Execute: own.paths("execute")}
 	for i, path := range c.Write {
 		if path == "/" {

@@ -12,13 +12,11 @@ import (
 	"example.org/ssh-gate/internal/address"
 )
 
-// The keys of a policy and of a rule. What stands in the later lists is known, and refused: a key that promises a bound which
-// this version does not hold must not be passed over.
+// The keys of a policy and of a rule.
 var (
-	policyKeys = []string{"description", "users", "from", "expires", "fingerprints", "log", "messages", "args", "allow",
+	policyKeys = []string{"description", "users", "from", "expires", "fingerprints", "log", "messages", "help", "args", "allow", "test", "accept",
 		"env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
-	ruleKeys    = []string{"name", "command", "raw", "run", "args", "env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
-	laterPolicy = []string{"help", "test"}
+	ruleKeys = []string{"name", "command", "raw", "run", "args", "accept", "env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
 )
 
 // Parse reads a policy. name is the file's name without .toml; file is its path, for messages. It returns a policy or faults,
@@ -30,7 +28,7 @@ func Parse(name, file string, text []byte) (*Policy, Faults) {
 		return nil, faults
 	}
 	p := &Policy{Name: name, File: file}
-	top.only(policyKeys, laterPolicy)
+	top.only(policyKeys)
 	top.head(p)
 	defaults := top.settings(Settings{}, true)
 	shared := map[string]Type{}
@@ -54,6 +52,7 @@ func Parse(name, file string, text []byte) (*Policy, Faults) {
 			names[name] = i + 1
 		}
 	}
+	p.Tests = top.readTests(names)
 	if faults := r.result(); faults != nil {
 		return nil, faults
 	}
@@ -86,6 +85,8 @@ func (t *table) head(p *Policy) {
 	}
 	p.LogAll = t.choice("log", "denied", "all") == "all"
 	p.Full = t.choice("messages", "brief", "full") == "full"
+	p.Help = t.boolean("help", false)
+	p.Accept = t.accepted()
 }
 
 // ParseNetwork reads an address or a network in the notation of RFC 4632, such as 203.0.113.0/24.
@@ -243,13 +244,17 @@ type ruleReader struct {
 
 func (r *ruleReader) read(rule *Rule, number int, defaults Settings) {
 	rule.Number = number
-	r.only(ruleKeys, nil)
+	r.only(ruleKeys)
 	if name, ok := r.str("name"); ok {
 		rule.Name = name
 		if !IsName(name) {
 			r.fault("name", strconv.QuoteToASCII(name)+" is no name", "write letters, digits and . _ -, a letter or digit first, at most 64")
 		}
+		if name == expectAllow || name == expectDeny {
+			r.fault("name", "a test that expects "+strconv.QuoteToASCII(name)+" could not tell the rule from the word", "give the rule another name")
+		}
 	}
+	rule.Accept = r.accepted()
 	rule.Settings = r.settings(defaults, false)
 	r.dir = rule.Settings.Dir
 	r.bound, r.used = map[string]Type{}, map[string]bool{}
@@ -266,7 +271,6 @@ func (r *ruleReader) read(rule *Rule, number int, defaults Settings) {
 	}
 }
 
-// request reads command or raw.
 // confined makes a rule confined that has a value with an access, and refuses what cannot go together.
 func (r *ruleReader) confined(rule *Rule) {
 	for name, t := range r.bound {
@@ -289,6 +293,7 @@ func (r *ruleReader) confined(rule *Rule) {
 	}
 }
 
+// request reads command or raw.
 func (r *ruleReader) request(rule *Rule) {
 	switch {
 	case r.has("command") && r.has("raw"):

@@ -38,7 +38,10 @@ type Policy struct {
 	Fingerprints []string          // "SHA256:...", one of which the login must have proved; empty: not asked
 	LogAll       bool              // record what is allowed, too
 	Full         bool              // tell the caller the nearest miss
+	Help         bool              // the request "help" lists what the key may run
 	Rules        []Rule
+	Tests        []Test
+	Accept       []string // findings of check that are meant
 }
 
 // Rule allows the requests that one of its patterns, or its raw text, describes.
@@ -49,6 +52,7 @@ type Rule struct {
 	Raw      string    // the exact request of a raw rule
 	Run      *Template // nil: the request's own words run
 	Settings Settings
+	Accept   []string // findings of check that are meant
 }
 
 // Label is how a record and an explanation call the rule.

@@ -93,15 +93,10 @@ func (t *table) has(key string) bool { _, ok := t.m[key]; return ok }
 
 func (t *table) fault(key, message, hint string) { t.r.fault(t.at.child(key), atValue, message, hint) }
 
-// only reports every key that is not known. Those in later are known, but this version cannot hold what they promise.
-func (t *table) only(known, later []string) {
+// only reports every key that is not known.
+func (t *table) only(known []string) {
 	for key := range t.m {
-		switch {
-		case slices.Contains(known, key):
-		case slices.Contains(later, key):
-			t.r.fault(t.at.child(key), atKey, fmt.Sprintf("%q is not supported yet", key),
-				"remove it: this version cannot enforce it, so it refuses the policy")
-		default:
+		if !slices.Contains(known, key) {
 			t.r.fault(t.at.child(key), atKey, "unknown key "+strconv.QuoteToASCII(key), suggest(key, known))
 		}
 	}

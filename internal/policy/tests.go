@@ -1,0 +1,118 @@
+package policy
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"example.org/ssh-gate/internal/address"
+)
+
+// Test is one [[test]]: a request, and what it must lead to. check runs tests; the gate reads them, so that a misspelt one is a fault for
+// both, and passes them over.
+type Test struct {
+	Number   int // counted from 1
+	Request  string
+	Expect   Expect
+	ClientIP string    // empty: one that the policy admits
+	User     string    // so
+	Time     time.Time // zero: now, or a moment before the policy expires
+}
+
+// Expect is what a test expects; one of the four is set.
+type Expect struct {
+	Deny, Allow bool
+	Rule        string   // the rule of this name matches
+	Argv        []string // this is executed, the first word being the program's path
+}
+
+const (
+	expectDeny  = "deny"
+	expectAllow = "allow"
+
+	maxTests = 10_000
+)
+
+// String is the expectation as a policy spells it, in printable text.
+func (e *Expect) String() string {
+	switch {
+	case e.Deny:
+		return expectDeny
+	case e.Allow:
+		return expectAllow
+	case e.Rule != "":
+		return "the rule " + e.Rule
+	}
+	return quoteAll(e.Argv, " ")
+}
+
+// readTests reads all [[test]]. rules has the names of the policy's rules.
+func (t *table) readTests(rules map[string]int) []Test {
+	list := t.tables("test")
+	if len(list) > maxTests {
+		t.fault("test", fmt.Sprintf("the policy has %d tests, more than %d", len(list), maxTests), "")
+		return nil
+	}
+	tests := make([]Test, len(list))
+	for i, own := range list {
+		own.only([]string{"request", "expect", "client_ip", "user", "time"})
+		test := &tests[i]
+		test.Number = i + 1
+		if !own.has("request") {
+			own.r.fault(own.at, atKey, "the test has no request", `write request = "..."; "" is the request without a command`)
+		}
+		test.Request, _ = own.str("request")
+		test.User, _ = own.str("user")
+		test.Time = own.moment("time")
+		if ip, ok := own.str("client_ip"); ok {
+			test.ClientIP = ip
+			if _, ok := address.Parse(ip); !ok {
+				own.fault("client_ip", strconv.QuoteToASCII(ip)+" is no address", `write one such as "203.0.113.7"`)
+			}
+		}
+		own.expect(&test.Expect, rules)
+	}
+	return tests
+}
+
+func (t *table) expect(e *Expect, rules map[string]int) {
+	const hint = `write "deny", "allow", the name of a rule, or the words that are executed, such as ["/usr/bin/uptime"]`
+	if _, isList := t.m["expect"].([]any); isList {
+		words, ok := t.strs("expect", maxElements)
+		if ok && (len(words) == 0 || !cleanPath(words[0])) {
+			t.fault("expect", "the first of the words that are executed is the program's absolute path", hint)
+		}
+		e.Argv = words
+		return
+	}
+	if !t.has("expect") {
+		t.r.fault(t.at, atKey, "the test expects nothing", hint)
+		return
+	}
+	word, ok := t.str("expect")
+	if !ok {
+		return
+	}
+	switch word {
+	case expectDeny:
+		e.Deny = true
+	case expectAllow:
+		e.Allow = true
+	default:
+		if _, known := rules[word]; !known {
+			t.fault("expect", "no rule has the name "+strconv.QuoteToASCII(word), hint)
+		}
+		e.Rule = word
+	}
+}
+
+// accepted reads a list of the findings of check that the writer has looked at and means.
+func (t *table) accepted() []string {
+	ids, _ := t.strs("accept", maxList)
+	for i, id := range ids {
+		if !IsName(id) {
+			t.r.fault(t.at.child("accept").entry(i), atValue, strconv.QuoteToASCII(id)+" is no finding", "`ssh-gate check --list` prints them")
+		}
+	}
+	return ids
+}
