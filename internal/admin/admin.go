@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"example.org/ssh-gate/internal/host"
+	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/privilege"
 )
 
@@ -157,6 +159,16 @@ func (c *call) fail(err error, hint string) int {
 		c.tell("hint", hint)
 	}
 	return exitFindings
+}
+
+// tellProblem says what is wrong with a file of the host's, as a compiler does where it has a fault.
+func (c *call) tellProblem(p *host.Problem) int {
+	var faults policy.Faults
+	if errors.As(p.Err, &faults) {
+		fmt.Fprint(c.errs, faults.Render())
+		return exitFindings
+	}
+	return c.fail(p.Err, p.Hint())
 }
 
 func (c *call) warn(format string, args ...any) {

@@ -242,7 +242,7 @@ func TestNoLog(t *testing.T) {
 		d.want(exitFindings, "", "ssh-gate: error: open $DIR/none: no such file or directory\n"+name, verb, "--config", "$DIR/config.toml", "--file", "$DIR/none/log")
 		d.want(exitFindings, "", "ssh-gate: error: the configuration names no log file\n"+
 			"ssh-gate: hint: the records are in syslog or the journal: journalctl -t ssh-gate -o cat -a; or name a file: --file FILE\n", verb, "--config", "$DIR/none.toml")
-		d.want(exitFindings, "", "ssh-gate: error: \"$DIR/absent.toml\" does not exist\nssh-gate: hint: mend it, or name the log with --file FILE\n", verb, "--config", "$DIR/absent.toml")
+		d.want(exitFindings, "", "ssh-gate: error: \"$DIR/absent.toml\" does not exist\nssh-gate: hint: write it, or correct --config\n", verb, "--config", "$DIR/absent.toml")
 		if got := d.run(verb, "--config", "$DIR/faulty.toml"); got.status != exitFindings || got.out != "" || !strings.HasPrefix(got.errs, "$DIR/faulty.toml:1:1: unknown key") {
 			t.Errorf("%s: %+v", verb, got)
 		}

@@ -18,7 +18,7 @@ func TestDoctorConfig(t *testing.T) {
 	if got := d.run("doctor", "--config", "$DIR/faulty.toml"); got.status != exitFindings || got.out != "" || !strings.HasPrefix(got.errs, "$DIR/faulty.toml:1:1: unknown key \"lg\"\n") {
 		t.Errorf("%+v", got)
 	}
-	d.want(exitFindings, "", "ssh-gate: error: \"$DIR/none.toml\" does not exist\nssh-gate: hint: mend it, or name the log with --file FILE\n", "doctor", "--config", "$DIR/none.toml")
+	d.want(exitFindings, "", "ssh-gate: error: \"$DIR/none.toml\" does not exist\nssh-gate: hint: write it, or correct --config\n", "doctor", "--config", "$DIR/none.toml")
 	d.write("open.toml", "")
 	check(t, os.Chmod(d.path("open.toml"), 0o666))
 	if got := d.run("doctor", "--config", "$DIR/open.toml"); got.status != exitFindings || !strings.Contains(got.errs, "may be written by others (mode 0666)") {

@@ -6,15 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/logbook"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
-	"example.org/ssh-gate/internal/safefile"
 )
 
 // logOptions are what the verb log was called with.
@@ -111,28 +110,17 @@ func (c *call) openBook(file, config string) (*logbook.Book, int) {
 
 // hostConfig reads the host's configuration, or says what is wrong with it.
 func (c *call) hostConfig(file string) (*policy.Config, int) {
-	owner, given := safefile.RootOnly, file != ""
-	if given {
-		owner = safefile.Owner(os.Getuid())
-	} else {
+	pointed := file != ""
+	if !pointed {
 		file = policy.ConfigFile
 	}
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return nil, c.fail(err, "")
 	}
-	text, _, err := safefile.Read(file, policy.MaxBytes, owner)
-	var fault *safefile.Error
-	if errors.As(err, &fault) && fault.Fault == safefile.Missing && !given {
-		return policy.DefaultConfig(), exitOK
-	}
-	if err != nil {
-		return nil, c.fail(err, "mend it, or name the log with --file FILE")
-	}
-	config, faults := policy.ParseConfig(file, text)
-	if faults != nil {
-		fmt.Fprint(c.errs, faults.Render())
-		return nil, exitFindings
+	config, problem := host.Config(file, pointed)
+	if problem != nil {
+		return nil, c.tellProblem(problem)
 	}
 	return config, exitOK
 }

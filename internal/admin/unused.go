@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/logbook"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
-	"example.org/ssh-gate/internal/safefile"
 )
 
 // Least privilege decays: what a key was once given and no longer uses only serves who steals it.
@@ -192,10 +192,6 @@ func (o *unusedOptions) policies() ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := safefile.RootOnly
-	if o.ownDir {
-		owner = safefile.Owner(os.Getuid())
-	}
 	var all []source
 	for _, e := range entries {
 		key, ok := strings.CutSuffix(e.Name(), ".toml")
@@ -203,18 +199,15 @@ func (o *unusedOptions) policies() ([]source, error) {
 			continue
 		}
 		file := filepath.Join(o.dir, e.Name())
-		text, _, err := safefile.Read(file, policy.MaxBytes, owner)
-		s := source{Policy: &policy.Policy{Name: key, File: file}, text: text, err: err}
+		at := host.Source{Key: key, File: file, Pointed: o.ownDir}
+		s := source{Policy: &policy.Policy{Name: key, File: file}}
 		if info, err := os.Stat(file); err == nil {
 			s.changed = info.ModTime()
 		}
-		if err == nil {
-			p, faults := policy.Parse(key, file, text)
-			if faults != nil {
-				s.err = faults
-			} else {
-				s.Policy = p
-			}
+		if p, problem := at.Policy(); problem != nil {
+			s.err = problem
+		} else {
+			s.Policy, s.text = p.Policy, p.Text
 		}
 		all = append(all, s)
 	}

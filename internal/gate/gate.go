@@ -12,11 +12,12 @@ import (
 
 	"example.org/ssh-gate/internal/confine"
 	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/launch"
+	"example.org/ssh-gate/internal/plan"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/privilege"
 	"example.org/ssh-gate/internal/record"
-	"example.org/ssh-gate/internal/safefile"
 	"example.org/ssh-gate/internal/session"
 )
 
@@ -63,8 +64,8 @@ func (g *gate) run(argv []string, env func() []string) int {
 		return g.end(*end)
 	}
 	d := decide.Decide(decide.Input{
-		Policy:       g.policy,
-		Files:        hostFiles{g.config.Path},
+		Policy:       g.policy.Policy,
+		Files:        host.Files{Path: g.config.Path},
 		Request:      g.session.Request,
 		User:         g.session.Account.Name,
 		ClientIP:     g.session.ClientIP,
@@ -170,32 +171,15 @@ type gate struct {
 	session *session.Session
 	options *options // nil until they are known to be right
 	config  *policy.Config
-	policy  *policy.Policy // nil until it is read
-	own     bool           // the policy is the invoking user's, not root's
+	policy  *host.Policy // nil until it is read
 	signals *launch.Signals
 }
 
-// owner is who may own what an option points to, and the programs that a policy of one's own runs: beside root, who runs this.
-func owner(own bool) safefile.Owner {
-	if own {
-		return safefile.Owner(unix.Getuid())
-	}
-	return safefile.RootOnly
-}
-
-// loadConfig reads the configuration, or says how the run ends. Only a default path at which there plainly is nothing means the
-// built-in values: a link that leads to nothing was meant to lead somewhere.
+// loadConfig reads the configuration, or says how the run ends.
 func (g *gate) loadConfig() *ending {
-	o := g.options
-	text, _, err := safefile.Read(o.config, policy.MaxBytes, owner(o.ownConfig))
-	if fault := faultOf(err); fault == safefile.Missing && !o.ownConfig {
-		return nil
-	} else if err != nil {
-		return &ending{reason: configReasons[fault], err: err}
-	}
-	config, faults := policy.ParseConfig(o.config, text)
-	if faults != nil {
-		return &ending{reason: record.ConfigInvalid, err: faults}
+	config, problem := host.Config(g.options.config, g.options.ownConfig)
+	if problem != nil {
+		return &ending{reason: problem.Reason, err: problem.Err}
 	}
 	g.config = config
 	return nil
@@ -204,54 +188,27 @@ func (g *gate) loadConfig() *ending {
 // loadPolicy reads the policy, or says how the run ends.
 func (g *gate) loadPolicy() *ending {
 	o := g.options
-	text, own, err := safefile.Read(o.policy, policy.MaxBytes, owner(o.ownPolicy))
-	if faultOf(err) == safefile.Missing && o.account {
-		return &ending{reason: record.NoUserPolicy, err: fmt.Errorf("the account has no policy, %+q", o.policy)}
+	source := host.Source{Key: o.key, File: o.policy, Pointed: o.ownPolicy, Account: o.account}
+	p, problem := source.Policy()
+	if problem != nil {
+		return &ending{reason: problem.Reason, err: problem.Err}
 	}
-	if err != nil {
-		return &ending{reason: policyReasons[faultOf(err)], err: err}
-	}
-	p, faults := policy.Parse(o.key, o.policy, text)
-	if faults != nil {
-		return &ending{reason: record.PolicyInvalid, err: faults}
-	}
-	g.policy, g.own = p, own
+	g.policy = p
 	return nil
 }
 
-var (
-	configReasons = [...]record.Reason{safefile.Missing: record.ConfigMissing, safefile.Unsafe: record.ConfigUnsafe,
-		safefile.Unreadable: record.ConfigUnreadable, safefile.TooLarge: record.ConfigInvalid, safefile.Astray: record.ConfigMissing}
-	policyReasons = [...]record.Reason{safefile.Missing: record.PolicyMissing, safefile.Unsafe: record.PolicyUnsafe,
-		safefile.Unreadable: record.PolicyUnreadable, safefile.TooLarge: record.PolicyInvalid, safefile.Astray: record.PolicyMissing}
-	programReasons = [...]record.Reason{safefile.Missing: record.ProgramMissing, safefile.Unsafe: record.ProgramUnsafe,
-		safefile.Unreadable: record.ProgramUnsafe, safefile.TooLarge: record.ProgramUnsafe, safefile.Astray: record.ProgramMissing}
-	launchReasons = [...]record.Reason{launch.Start: record.ProgramFailed, launch.Folder: record.FolderUnavailable,
-		launch.Confinement: record.ConfineFailed, launch.Limits: record.LimitsUnavailable}
-)
-
-func faultOf(err error) safefile.Fault {
-	var fault *safefile.Error
-	if errors.As(err, &fault) {
-		return fault.Fault
-	}
-	return 0
-}
+var launchReasons = [...]record.Reason{launch.Start: record.ProgramFailed, launch.Folder: record.FolderUnavailable,
+	launch.Confinement: record.ConfineFailed, launch.Limits: record.LimitsUnavailable}
 
 // launch starts the program of an allowed request. It returns only if that could not be done.
 func (g *gate) launch(d *decide.Decision) ending {
-	if err := safefile.Program(d.Program, owner(g.own)); err != nil {
-		return ending{reason: programReasons[faultOf(err)], rule: d.Rule, err: err}
+	if problem := host.Program(d.Program, g.policy.Own); problem != nil {
+		return ending{reason: problem.Reason, rule: d.Rule, err: problem.Err}
 	}
-	settings := &d.Rule.Settings
-	plan := &launch.Plan{
-		Path: d.Program, Argv: d.Argv,
-		Env: launch.Environment(g.session, g.config.Path, settings),
-		Dir: settings.Dir, Umask: settings.Umask, StdinNone: settings.StdinNone,
-		Signals: g.signals,
-		Limits:  &settings.Limits, Parent: g.parent, Keep: settings.Keep,
-	}
-	if end := g.contain(d, plan); end != nil {
+	order := plan.Order{Settings: &d.Rule.Settings, Program: d.Program, Argv: d.Argv, Places: d.Places}
+	p := plan.New(&order, g.session, g.config.Path)
+	held := &launch.Held{Signals: g.signals, Parent: g.parent, Inherit: -1}
+	if end := g.contain(d.Rule, p, held); end != nil {
 		return *end
 	}
 	if g.config.Log.All || g.policy.LogAll {
@@ -260,47 +217,35 @@ func (g *gate) launch(d *decide.Decision) ending {
 			return ending{reason: record.RecordFailed, rule: d.Rule, err: err}
 		}
 	}
-	err := launch.Exec(plan)
+	err := launch.Exec(p, held)
 	return ending{reason: launchReasons[err.Stage], rule: d.Rule, err: err}
 }
 
 // contain makes ready what the kernel is to hold, or says how the run ends.
-func (g *gate) contain(d *decide.Decision, plan *launch.Plan) *ending {
-	settings := &d.Rule.Settings
-	ruleset, err := ruleset(d)
-	var unsupported *confine.UnsupportedError
-	switch {
-	case errors.As(err, &unsupported):
-		return &ending{reason: record.ConfineUnsupported, rule: d.Rule, err: err}
-	case err != nil:
-		return &ending{reason: record.ConfineFailed, rule: d.Rule, err: err}
-	}
-	plan.Ruleset, plan.Inherit = ruleset, -1
-	l := &settings.Limits
-	if ruleset != nil || *l != (policy.Limits{}) {
+func (g *gate) contain(rule *policy.Rule, p *plan.Plan, held *launch.Held) *ending {
+	l := p.Limits
+	if p.Domain != nil || *l != (policy.Limits{}) {
 		g.openLog() // what fails from here on has to be recorded from within the domain, and under the limits
 	}
+	if p.Domain != nil {
+		ruleset, err := confine.New(p.Domain)
+		var unsupported *confine.UnsupportedError
+		switch {
+		case errors.As(err, &unsupported):
+			return &ending{reason: record.ConfineUnsupported, rule: rule, err: err}
+		case err != nil:
+			return &ending{reason: record.ConfineFailed, rule: rule, err: err}
+		}
+		held.Ruleset = ruleset
+	}
 	if l.Sessions > 0 || l.Rate.Times > 0 {
-		return g.take(d.Rule, plan)
+		return g.take(rule, held)
 	}
 	return nil
 }
 
-// ruleset is nil for a rule that is not confined.
-func ruleset(d *decide.Decision) (*confine.Ruleset, error) {
-	c := d.Rule.Settings.Confine
-	if c == nil {
-		return nil, nil
-	}
-	domain := &confine.Domain{Read: c.Read, Write: c.Write, Execute: c.Execute, NoNetwork: c.NoNetwork, Program: d.Program, BestEffort: c.Fallback}
-	for _, p := range d.Places {
-		domain.Values = append(domain.Values, confine.Value{Path: p.Path, Root: p.Root, Write: p.Access == policy.Write})
-	}
-	return confine.New(domain)
-}
-
 // take counts a start against the limits of the rule, or of the key.
-func (g *gate) take(rule *policy.Rule, plan *launch.Plan) *ending {
+func (g *gate) take(rule *policy.Rule, held *launch.Held) *ending {
 	label := g.options.key
 	if !rule.Settings.Limits.OfKey {
 		label += " " + rule.Label()
@@ -318,15 +263,9 @@ func (g *gate) take(rule *policy.Rule, plan *launch.Plan) *ending {
 	case err != nil:
 		return &ending{reason: record.LimitsUnavailable, rule: rule, err: err}
 	}
-	plan.Inherit = inherit
+	held.Inherit = inherit
 	return nil
 }
-
-// hostFiles answers a decision's questions about the file system.
-type hostFiles struct{ path []string }
-
-func (h hostFiles) Lookup(name string) (string, bool)   { return safefile.Lookup(name, h.path) }
-func (h hostFiles) Resolve(path string) (string, error) { return safefile.Resolve(path) }
 
 // record writes the record of an ending, and says whether any place took it.
 func (g *gate) record(e ending) (ref string, written bool, err error) {

@@ -6,9 +6,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
-	"example.org/ssh-gate/internal/safefile"
 )
 
 // This file owns what people see of the gate: prefix, stream, case. Denials are one line with the reference. Who tries the gate
@@ -54,20 +54,14 @@ func (g *gate) end(e ending) int {
 
 // explain tells the administrator what is wrong with a file, where, and what to type next.
 func explain(b *strings.Builder, e ending, meaning record.Meaning, ref string) {
-	next := meaning.Next
-	var (
-		faults policy.Faults
-		unsafe *safefile.Error
-	)
+	var faults policy.Faults
 	if errors.As(e.err, &faults) {
 		b.WriteString(faults.Render())
 	} else {
 		line(b, "error: "+e.err.Error())
 	}
-	if errors.As(e.err, &unsafe) && unsafe.Hint != "" {
-		next = unsafe.Hint
-	}
-	line(b, "hint: "+next)
+	problem := host.Problem{Reason: e.reason, Err: e.err}
+	line(b, "hint: "+problem.Hint())
 	line(b, meaning.Brief+" (ref "+ref+")")
 }
 

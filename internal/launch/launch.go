@@ -4,31 +4,21 @@ package launch
 
 import (
 	"fmt"
-	"io/fs"
 	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/confine"
-	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/plan"
 )
 
-// Plan is all that an execution depends on.
-type Plan struct {
-	Path      string   // absolute
-	Argv      []string // argv[0] included
-	Env       []string
-	Dir       string       // to be entered; empty: the present one
-	Umask     *fs.FileMode // nil: the present one
-	StdinNone bool         // standard input becomes /dev/null
-	Signals   *Signals     // what HoldSignals returned; nil if it was not called
-
-	Limits  *policy.Limits
-	Parent  int              // the process that started the gate
+// Held is what the gate holds for the program when it starts.
+type Held struct {
+	Signals *Signals         // what HoldSignals returned; nil if it was not called
+	Ruleset *confine.Ruleset // the plan's domain made ready; nil: not confined
 	Inherit int              // a descriptor that holds a place among the sessions; -1: none
-	Ruleset *confine.Ruleset // nil: not confined
-	Keep    bool             // may get privileges by execve
+	Parent  int              // the process that started the gate
 }
 
 // Stage is what was being prepared when a start failed.
@@ -55,7 +45,7 @@ func (e *Error) Unwrap() error { return e.err }
 // syscall.Exec, not a raw execve: it restores the soft limit of open files that Go's runtime raised, and keeps the runtime from
 // starting a thread meanwhile. The kernel resets signal handlers. Of signals that were ignored or blocked before, Go's runtime
 // keeps few so; sshd starts its commands with none.
-func Exec(p *Plan) *Error {
+func Exec(p *plan.Plan, h *Held) *Error {
 	runtime.LockOSThread() // priorities, domains and the rest belong to a thread, and execve keeps those of its caller
 	if p.Dir != "" {
 		if err := unix.Chdir(p.Dir); err != nil {
@@ -70,18 +60,18 @@ func Exec(p *Plan) *Error {
 	if err := closeOthers(); err != nil {
 		return &Error{Start, fmt.Errorf("descriptors above 2 cannot be kept from the program: %w", err)}
 	}
-	if p.Inherit >= 0 {
-		if _, err := unix.FcntlInt(uintptr(p.Inherit), unix.F_SETFD, 0); err != nil {
+	if h.Inherit >= 0 {
+		if _, err := unix.FcntlInt(uintptr(h.Inherit), unix.F_SETFD, 0); err != nil {
 			return &Error{Limits, fmt.Errorf("the place among the sessions cannot be kept: %w", err)}
 		}
 	}
 	if p.Umask != nil {
 		unix.Umask(int(p.Umask.Perm()))
 	}
-	if p.Signals != nil {
-		p.Signals.release()
+	if h.Signals != nil {
+		h.Signals.release()
 	}
-	if err := restrict(p); err != nil {
+	if err := restrict(p, h); err != nil {
 		HoldSignals()
 		return err
 	}
@@ -91,13 +81,13 @@ func Exec(p *Plan) *Error {
 }
 
 // restrict takes from the process what the program is not to have. What follows is under the same limits.
-func restrict(p *Plan) *Error {
+func restrict(p *plan.Plan, h *Held) *Error {
 	if !p.Keep {
 		if err := confine.NoNewPrivs(); err != nil {
 			return &Error{Confinement, err}
 		}
 	}
-	if err := p.Ruleset.Enforce(); err != nil {
+	if err := h.Ruleset.Enforce(); err != nil {
 		return &Error{Confinement, err}
 	}
 	if p.Limits.Timeout > 0 {
@@ -105,7 +95,7 @@ func restrict(p *Plan) *Error {
 			return &Error{Limits, fmt.Errorf("timeout: %w", err)}
 		}
 	}
-	if err := confine.Apply(p.Limits, p.Parent); err != nil {
+	if err := confine.Apply(p.Limits, h.Parent); err != nil {
 		return &Error{Limits, err}
 	}
 	return nil
