@@ -25,6 +25,17 @@ type Input struct {
 	// Fingerprints are those that the login proved, or why they are not known; asked for only where the
 	// policy has fingerprints.
 	Fingerprints func() ([]string, error)
+
+	// Observe, if set, is told how each pattern and each raw text that was tried fared, in order: for people who ask why.
+	Observe func(Step)
+}
+
+// Step is one attempt of a rule.
+type Step struct {
+	Rule    *policy.Rule
+	Pattern int // index in Rule.Patterns; -1: its raw text
+	Matched bool
+	Why     string // where it first failed, or how it took the words; printable
 }
 
 // Decision is the end of it.
@@ -36,7 +47,17 @@ type Decision struct {
 	Argv    []string       // what to execute it with, where Allowed
 	Places  []policy.Place // what of the request a confined program may reach
 	Detail  string         // what stood in the way, for the record; printable ASCII
+	Listing Listing        // what the caller is shown of the policy
 }
+
+// Listing is the form in which the caller is told what the key may run.
+type Listing byte
+
+const (
+	NoListing Listing = iota
+	ListingText
+	ListingJSON
+)
 
 // Decide returns the decision. Allowed is set in this function and nowhere else.
 func Decide(in Input) Decision {
@@ -46,7 +67,7 @@ func Decide(in Input) Decision {
 	words, problem := argv.Split(in.Request)
 	found := search(in, words, problem)
 	if found.rule == nil {
-		return refuse(words, problem, found.nearest)
+		return refuse(in.Policy, words, problem, found.nearest)
 	}
 	d := Decision{Rule: found.rule, Program: found.program, Argv: found.argv, Places: found.places, Reason: record.Matched}
 	if d.Program == "" {
@@ -88,13 +109,20 @@ func conditions(in Input) (record.Reason, string) {
 	return record.WrongKey, "the login used " + list(proved)
 }
 
-// refuse finds the reason for a request that no rule describes.
-func refuse(words []string, problem *argv.Problem, nearest string) Decision {
+// refuse finds the reason for a request that no rule describes. Where the policy has help, the words "help" and "help --json" are a
+// question about the policy.
+func refuse(p *policy.Policy, words []string, problem *argv.Problem, nearest string) Decision {
 	switch {
 	case problem != nil:
 		return Decision{Reason: problemReason(problem), Detail: problem.Error()}
+	case len(words) == 0 && p.Help:
+		return Decision{Reason: record.NoCommand, Detail: "no command was requested", Listing: ListingText}
 	case len(words) == 0:
 		return Decision{Reason: record.NoCommand, Detail: "no command was requested"}
+	case p.Help && slices.Equal(words, []string{"help"}):
+		return Decision{Reason: record.Helped, Listing: ListingText}
+	case p.Help && slices.Equal(words, []string{"help", "--json"}):
+		return Decision{Reason: record.Helped, Listing: ListingJSON}
 	}
 	return Decision{Reason: record.NoRule, Detail: nearest}
 }
@@ -122,12 +150,18 @@ type found struct {
 
 func search(in Input, words []string, problem *argv.Problem) found {
 	near, work := miss{}, budget{}
+	observe := in.Observe
+	if observe == nil {
+		observe = func(Step) {}
+	}
 	for i := range in.Policy.Rules {
 		rule := &in.Policy.Rules[i]
 		if rule.Raw != "" {
 			if rule.Raw == in.Request {
+				observe(Step{rule, -1, true, ""})
 				return found{rule: rule, program: rule.Run.Program(), argv: template(rule.Run, nil)}
 			}
+			observe(Step{rule, -1, false, "the request is not exactly its raw text"})
 			continue
 		}
 		if problem != nil {
@@ -137,10 +171,16 @@ func search(in Input, words []string, problem *argv.Problem) found {
 			m := matcher{pattern: &rule.Patterns[j], words: words, files: in.Files, run: rule.Run, budget: &work}
 			program, argv, ok := m.match()
 			if work.spent() {
-				return found{nearest: "a word could be cut into values in more ways than are tried, by rule " + rule.Label()}
+				const tooMany = "a word could be cut into values in more ways than are tried"
+				observe(Step{rule, j, false, tooMany})
+				return found{nearest: tooMany + ", by rule " + rule.Label()}
 			}
 			if ok {
+				observe(Step{rule, j, true, ""})
 				return found{rule: rule, program: program, argv: argv, places: m.places}
+			}
+			if in.Observe != nil {
+				observe(Step{rule, j, false, m.missed()})
 			}
 			near.consider(rule, &m)
 		}

@@ -244,3 +244,81 @@ func (l *lookups) Lookup(name string) (string, bool) {
 	return "/bin/" + name, true
 }
 func (l *lookups) Resolve(path string) (string, error) { return path, nil }
+
+// TestHelp: where the policy has help, two requests ask for it, a rule wins, and the policy's conditions come first.
+func TestHelp(t *testing.T) {
+	const rules = "[[allow]]\ncommand = \"uptime\"\n"
+	for _, c := range []struct {
+		text, request string
+		reason        record.Reason
+		listing       Listing
+	}{
+		{"help = true\n" + rules, "help", record.Helped, ListingText},
+		{"help = true\n" + rules, " 'help' --json ", record.Helped, ListingJSON},
+		{"help = true\n" + rules, "", record.NoCommand, ListingText},
+		{"help = true\n" + rules, "help --text", record.NoRule, NoListing},
+		{"help = true\n" + rules, "help; id", record.NeedsShell, NoListing},
+		{"help = true\nusers = [\"other\"]\n" + rules, "help", record.WrongUser, NoListing},
+		{"help = true\nexpires = 2000-01-01T00:00:00Z\n" + rules, "", record.Expired, NoListing},
+		{"help = true\n[[allow]]\ncommand = \"help\"\nrun = \"/bin/true\"\n", "help", record.Matched, NoListing},
+		{rules, "help", record.NoRule, NoListing},
+		{rules, "help --json", record.NoRule, NoListing},
+		{rules, "", record.NoCommand, NoListing},
+	} {
+		p, faults := policy.Parse("test", "test.toml", []byte(c.text))
+		if faults != nil {
+			t.Fatal(faults.Render())
+		}
+		d := Decide(Input{Policy: p, Files: host{}, Request: c.request, User: "deploy", Now: time.Now()})
+		if d.Reason != c.reason || d.Listing != c.listing || d.Allowed != (c.reason == record.Matched) {
+			t.Errorf("%q under\n%s: %s, listing %d, allowed %v", c.request, c.text, d.Reason, d.Listing, d.Allowed)
+		}
+	}
+}
+
+// TestObserve: the steps tell of each attempt in order, and end with the one that matched; what is decided does not depend on them.
+func TestObserve(t *testing.T) {
+	const rules = `
+[[allow]]
+raw = "ls | wc"
+run = "/bin/true"
+[[allow]]
+command   = ["systemctl restart {unit}", "restart {unit}"]
+args.unit = ["app", "worker"]
+run       = "/bin/true {unit}"
+[[allow]]
+command = "uptime"
+`
+	p, faults := policy.Parse("test", "test.toml", []byte(rules))
+	if faults != nil {
+		t.Fatal(faults.Render())
+	}
+	for request, want := range map[string]string{
+		"restart app": "#1/-1 the request is not exactly its raw text; #2/0 word 1, \"restart\", is not \"systemctl\"; #2/1 matched",
+		"systemctl restart postgres": "#1/-1 the request is not exactly its raw text; #2/0 word 3, \"postgres\", is not one of \"app\", \"worker\"; " +
+			"#2/1 word 1, \"systemctl\", is not \"restart\"; #3/0 word 1, \"systemctl\", is not \"uptime\"",
+		"ls | wc":   "#1/-1 matched",
+		"ls | wc x": "#1/-1 the request is not exactly its raw text",
+		"uptime -p": "#1/-1 the request is not exactly its raw text; #2/0 word 1, \"uptime\", is not \"systemctl\"; " +
+			"#2/1 word 1, \"uptime\", is not \"restart\"; #3/0 nothing may follow word 1; it goes on with \"-p\"",
+		"": "#1/-1 the request is not exactly its raw text; #2/0 no command was requested; #2/1 no command was requested; #3/0 no command was requested",
+	} {
+		var steps []string
+		in := Input{Policy: p, Files: host{}, Request: request, Now: time.Now()}
+		plain := Decide(in)
+		in.Observe = func(s Step) {
+			text := s.Rule.Label() + "/" + strconv.Itoa(s.Pattern) + " " + s.Why
+			if s.Matched {
+				text += "matched"
+			}
+			steps = append(steps, text)
+		}
+		d := Decide(in)
+		if got := strings.Join(steps, "; "); got != want {
+			t.Errorf("%q:\n%s\nwant\n%s", request, got, want)
+		}
+		if d.Allowed != plain.Allowed || d.Reason != plain.Reason || d.Detail != plain.Detail || !slices.Equal(d.Argv, plain.Argv) {
+			t.Errorf("%q is decided otherwise when watched: %+v, %+v", request, d, plain)
+		}
+	}
+}

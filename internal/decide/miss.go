@@ -27,7 +27,6 @@ func (n *miss) consider(rule *policy.Rule, m *matcher) {
 
 func (n *miss) String() string {
 	m := &n.at
-	var s string
 	switch {
 	case n.rule == nil:
 		return "the policy has no rule for plain commands"
@@ -35,20 +34,32 @@ func (n *miss) String() string {
 		return "no command was requested"
 	case m.furthest == 0:
 		return "no rule begins with " + quote(m.words[0])
-	case m.why != "":
-		s = m.why
-	case m.furthest == len(m.words):
-		s = fmt.Sprintf("word %d is missing: %s", m.furthest+1, describe(m))
-	case m.element == len(m.pattern.Elements):
-		s = fmt.Sprintf("nothing may follow word %d; it goes on with %s", m.furthest, quote(m.words[m.furthest]))
-	default:
-		s = describeWord(m.furthest, m.words[m.furthest]) + " is not " + describe(m)
 	}
-	s = "nearest rule " + n.rule.Label() + ": " + s
+	return cut("nearest rule " + n.rule.Label() + ": " + m.missed())
+}
+
+func cut(s string) string {
 	if len(s) > maxDetail {
-		s = s[:maxDetail] + "..."
+		return s[:maxDetail] + "..."
 	}
 	return s
+}
+
+// missed says where the words first differed from the pattern.
+func (m *matcher) missed() string {
+	switch {
+	case len(m.words) == 0:
+		return "no command was requested"
+	case len(m.pattern.Elements) == 0:
+		return "it is for the request without a command"
+	case m.why != "":
+		return m.why
+	case m.furthest == len(m.words):
+		return cut(fmt.Sprintf("word %d is missing: %s", m.furthest+1, describe(m)))
+	case m.element == len(m.pattern.Elements):
+		return fmt.Sprintf("nothing may follow word %d; it goes on with %s", m.furthest, quote(m.words[m.furthest]))
+	}
+	return cut(describeWord(m.furthest, m.words[m.furthest]) + " is not " + describe(m))
 }
 
 func describeWord(i int, word string) string {

@@ -14,6 +14,7 @@ import (
 	"example.org/ssh-gate/internal/decide"
 	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/launch"
+	"example.org/ssh-gate/internal/listing"
 	"example.org/ssh-gate/internal/plan"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/privilege"
@@ -73,8 +74,11 @@ func (g *gate) run(argv []string, env func() []string) int {
 		Now:          g.now,
 		Fingerprints: g.session.Fingerprints,
 	})
-	if !d.Allowed {
-		return g.end(ending{reason: d.Reason, rule: d.Rule, err: errors.New(d.Detail)})
+	switch {
+	case d.Reason == record.Helped:
+		return g.help(&d)
+	case !d.Allowed:
+		return g.end(ending{reason: d.Reason, rule: d.Rule, err: errors.New(d.Detail), listing: g.listing(&d)})
 	}
 	return g.end(g.launch(&d))
 }
@@ -200,6 +204,36 @@ func (g *gate) loadPolicy() *ending {
 var launchReasons = [...]record.Reason{launch.Start: record.ProgramFailed, launch.Folder: record.FolderUnavailable,
 	launch.Confinement: record.ConfineFailed, launch.Limits: record.LimitsUnavailable}
 
+// help answers the request for what the key may run.
+func (g *gate) help(d *decide.Decision) int {
+	if end := g.recordAllowed(ending{reason: d.Reason}); end != nil {
+		return g.end(*end)
+	}
+	tell(1, g.listing(d))
+	return record.Of(d.Reason).Status
+}
+
+func (g *gate) listing(d *decide.Decision) string {
+	switch d.Listing {
+	case decide.ListingText:
+		return listing.Text(g.policy.Policy)
+	case decide.ListingJSON:
+		return listing.JSON(g.policy.Policy)
+	}
+	return ""
+}
+
+// recordAllowed writes the record of what is about to be granted, where that is asked for, or says how the run ends.
+func (g *gate) recordAllowed(e ending) *ending {
+	if !g.config.Log.All && !g.policy.LogAll {
+		return nil
+	}
+	if _, written, err := g.record(e); !written && g.config.Log.Required {
+		return &ending{reason: record.RecordFailed, rule: e.rule, err: err}
+	}
+	return nil
+}
+
 // launch starts the program of an allowed request. It returns only if that could not be done.
 func (g *gate) launch(d *decide.Decision) ending {
 	if problem := host.Program(d.Program, g.policy.Own); problem != nil {
@@ -211,11 +245,8 @@ func (g *gate) launch(d *decide.Decision) ending {
 	if end := g.contain(d.Rule, p, held); end != nil {
 		return *end
 	}
-	if g.config.Log.All || g.policy.LogAll {
-		_, written, err := g.record(ending{reason: record.Matched, rule: d.Rule})
-		if !written && g.config.Log.Required {
-			return ending{reason: record.RecordFailed, rule: d.Rule, err: err}
-		}
+	if end := g.recordAllowed(ending{reason: record.Matched, rule: d.Rule}); end != nil {
+		return *end
 	}
 	err := launch.Exec(p, held)
 	return ending{reason: launchReasons[err.Stage], rule: d.Rule, err: err}

@@ -19,6 +19,8 @@ type ending struct {
 	reason record.Reason
 	rule   *policy.Rule // nil where none matched
 	err    error        // what was wrong; printable
+
+	listing string // for standard output: what the key may run
 }
 
 // end records and then tells, in this order: a client that hangs up before it is told must not leave without a record.
@@ -39,16 +41,15 @@ func (g *gate) end(e ending) int {
 	case meaning.Event == record.Error && !remote:
 		explain(&b, e, meaning, ref)
 	default:
-		text := meaning.Brief
-		if meaning.Status == record.ExitTempfail || g.policy != nil && g.policy.Full && meaning.Event == record.Denied {
-			text += ": " + e.err.Error() // of a limit it tells when to try again
-		}
-		line(&b, text+" (ref "+ref+")")
+		b.WriteString(meaning.Told(e.err.Error(), ref, g.policy != nil && g.policy.Full) + "\n")
 	}
 	if recordErr != nil && !remote {
 		line(&b, "hint: the record could not be written: "+recordErr.Error())
 	}
-	tell(b.String())
+	if e.listing != "" {
+		tell(1, e.listing)
+	}
+	tell(2, b.String())
 	return meaning.Status
 }
 
@@ -69,11 +70,10 @@ func line(b *strings.Builder, text string) {
 	b.WriteString("ssh-gate: " + strings.ReplaceAll(text, "\n", "; ") + "\n")
 }
 
-// tell writes to standard error by a plain write: the os package would let a client that has closed the stream kill the
-// gate with SIGPIPE.
-func tell(text string) {
+// tell writes by a plain write: the os package would let a client that has closed the stream kill the gate with SIGPIPE.
+func tell(fd int, text string) {
 	for len(text) > 0 {
-		n, err := unix.Write(2, []byte(text))
+		n, err := unix.Write(fd, []byte(text))
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

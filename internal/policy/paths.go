@@ -72,6 +72,13 @@ func (t *subtree) String() string {
 	}
 	return strconv.QuoteToASCII(t.shown) + " or a path below it"
 }
+func (t *subtree) Words() string {
+	if !t.itself {
+		return "below " + t.shown
+	}
+	return t.shown + " or below"
+}
+func (t *subtree) Value() any { return map[string]any{"path": t.shown, "itself": t.itself} }
 
 // below compares by components: /srv/backup2 is not below /srv/backup.
 func below(path, root string, itself bool) bool {
@@ -138,6 +145,8 @@ func (t *glob) Guarded() bool { return true }
 func (t *glob) String() string {
 	return "a path that matches " + strconv.QuoteToASCII(t.pattern)
 }
+func (t *glob) Words() string { return t.pattern }
+func (t *glob) Value() any    { return map[string]any{"glob": t.pattern} }
 
 // globEscape keeps a resolved folder that has a special character in its name from widening the pattern: such a folder gives a
 // pattern that matches nothing.

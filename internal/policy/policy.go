@@ -4,9 +4,11 @@ package policy
 
 import (
 	"io/fs"
+	"strings"
 	"time"
 
 	"example.org/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/argv"
 )
 
 // Bounds on what a policy may hold. They are far above what people write, and keep a login's cost in sight.
@@ -82,6 +84,38 @@ type EnvVar struct{ Name, Value string }
 type Pattern struct {
 	Text     string
 	Elements []Element
+}
+
+// Usage is how people write what a pattern takes: placeholders in capitals, brackets around what may be left out.
+func (p *Pattern) Usage() string {
+	words := make([]string, len(p.Elements))
+	for i := range p.Elements {
+		words[i] = p.Elements[i].usage()
+	}
+	return strings.Join(words, " ")
+}
+
+func (e *Element) usage() string {
+	if literal, ok := e.Literal(); ok {
+		return argv.Quote([]string{literal})
+	}
+	var b strings.Builder
+	for _, part := range e.Parts {
+		if part.Name != "" {
+			b.WriteString(strings.ToUpper(part.Name))
+		} else {
+			b.WriteString(argv.Quote([]string{part.Text}))
+		}
+	}
+	switch e.Repeat {
+	case Optional:
+		return "[" + b.String() + "]"
+	case AnyNumber:
+		return "[" + b.String() + " ...]"
+	case AtLeastOne:
+		return b.String() + " ..."
+	}
+	return b.String()
 }
 
 // Repeat says how many words an element takes.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"example.org/ssh-gate/internal/argv"
 )
 
 // Type says which text a placeholder takes. All methods look at the text alone; a type that must look at the file system
@@ -19,6 +21,10 @@ type Type interface {
 	Guarded() bool
 	// String describes the type for people, in printable text.
 	String() string
+	// Words is the same in as few words as can be, for who sends requests.
+	Words() string
+	// Value is the type as JSON has it: the spelling of a policy.
+	Value() any
 }
 
 // Files is what a decision may ask of the file system.
@@ -28,6 +34,8 @@ type Files interface {
 	// Resolve follows the links of an absolute path, safefile.Resolve.
 	Resolve(path string) (string, error)
 }
+
+func bounds(lo, hi int, unit string) string { return itoa(lo) + ".." + itoa(hi) + unit }
 
 // Located is a Type whose value names a file: its text decides how a request is split, and then the file system must agree.
 type Located interface {
@@ -67,6 +75,14 @@ func (t *oneOf) String() string {
 	}
 	return "one of " + strings.Join(quoted, ", ")
 }
+func (t *oneOf) Words() string {
+	quoted := make([]string, len(t.words))
+	for i, w := range t.words {
+		quoted[i] = argv.Quote([]string{w})
+	}
+	return strings.Join(quoted, " | ")
+}
+func (t *oneOf) Value() any { return t.words }
 
 // integer is { int = [min, max] }.
 type integer struct{ min, max int64 }
@@ -77,6 +93,10 @@ func (t *integer) Accepts(v string) bool {
 }
 func (t *integer) Guarded() bool  { return false }
 func (t *integer) String() string { return fmt.Sprintf("a whole number from %d to %d", t.min, t.max) }
+func (t *integer) Words() string {
+	return strconv.FormatInt(t.min, 10) + ".." + strconv.FormatInt(t.max, 10)
+}
+func (t *integer) Value() any { return map[string]any{"int": [2]int64{t.min, t.max}} }
 
 // class is { chars = "A-Za-z0-9._-", len = [1, 64] }.
 type class struct {
@@ -117,6 +137,8 @@ func (t *class) Guarded() bool { return true }
 func (t *class) String() string {
 	return fmt.Sprintf("%d to %d bytes of the characters %s", t.min, t.max, strconv.QuoteToASCII(t.text))
 }
+func (t *class) Words() string { return bounds(t.min, t.max, " bytes of ") + t.text }
+func (t *class) Value() any    { return map[string]any{"chars": t.text, "len": [2]int{t.min, t.max}} }
 
 // hasDots says whether a component of the value is "." or "..", which would lead a program that takes it for a path elsewhere.
 func hasDots(v string) bool {
@@ -155,6 +177,8 @@ func (t *expression) Accepts(v string) bool {
 func anchored(source string) string  { return `\A(?:` + source + `)\z` }
 func (t *expression) Guarded() bool  { return false }
 func (t *expression) String() string { return "text that matches " + strconv.QuoteToASCII(t.source) }
+func (t *expression) Words() string  { return "matching " + t.source }
+func (t *expression) Value() any     { return map[string]any{"regex": t.source} }
 
 // text is { text = [1, 200] }.
 type text struct{ min, max int }
@@ -172,6 +196,8 @@ func (t *text) Accepts(v string) bool {
 }
 func (t *text) Guarded() bool  { return true }
 func (t *text) String() string { return fmt.Sprintf("printable text of %d to %d bytes", t.min, t.max) }
+func (t *text) Words() string  { return "text of " + bounds(t.min, t.max, " bytes") }
+func (t *text) Value() any     { return map[string]any{"text": [2]int{t.min, t.max}} }
 
 // Options is { options = [...] }: the words of an element that repeats.
 type Options struct {
@@ -188,6 +214,20 @@ func (t *Options) String() string {
 		quoted[i] = strconv.QuoteToASCII(o.Text)
 	}
 	return "one of the options " + strings.Join(quoted, ", ")
+}
+func (t *Options) Words() string {
+	texts := make([]string, len(t.List))
+	for i, o := range t.List {
+		texts[i] = o.Usage()
+	}
+	return strings.Join(texts, " | ")
+}
+func (t *Options) Value() any {
+	texts := make([]string, len(t.List))
+	for i, o := range t.List {
+		texts[i] = o.Text
+	}
+	return map[string]any{"options": texts, "repeat": t.Repeat}
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,5 +1,7 @@
 package record
 
+import "strings"
+
 // Reason is the stable code of why a request was denied, could not be served, or ran. The list is closed: it is what log
 // readers, fail2ban filters and alerts match on, so a code is never renamed or given another meaning.
 type Reason string
@@ -17,6 +19,7 @@ const (
 
 const (
 	Matched Reason = "matched"
+	Helped  Reason = "helped"
 
 	NoCommand        Reason = "no-command"
 	NeedsShell       Reason = "needs-shell"
@@ -68,6 +71,7 @@ type Meaning struct {
 // Reasons is the whole list, in the order of the manual.
 var Reasons = []Meaning{
 	{Matched, Allowed, 0, "", "A rule describes the request, and its program was started.", ""},
+	{Helped, Allowed, 0, "", "The request was help, and the policy has help = true: the list of what the key may run was printed.", ""},
 
 	{NoCommand, Denied, ExitDenied, "denied", "No command was requested, and no rule has command = \"\".", "send a command, or add a rule with command = \"\""},
 	{NeedsShell, Denied, ExitDenied, "denied", "The request holds a character that only a shell gives a meaning, and no raw rule has this text.", "quote the character, or send one plain command"},
@@ -104,6 +108,16 @@ var Reasons = []Meaning{
 	{Misinstalled, Error, ExitConfig, "not set up", "The binary is setuid, or has a group that it cannot give back.", "chown root:ssh-gate /usr/bin/ssh-gate && chmod 2755 /usr/bin/ssh-gate"},
 	{InternalError, Error, ExitSoftware, "internal error", "The gate itself failed; nothing ran.", "report the detail of the record as a fault of ssh-gate"},
 	{Usage, Error, ExitUsage, "called wrongly", "The gate was given wrong options.", "correct the key line"},
+}
+
+// Told is what the caller is told of an ending with this meaning, in one line: the fixed text and the reference, and, where the policy
+// wants that, or where he has to know when to try again, what stood in the way.
+func (m *Meaning) Told(detail, ref string, full bool) string {
+	text := m.Brief
+	if m.Status == ExitTempfail || full && m.Event == Denied {
+		text += ": " + detail
+	}
+	return "ssh-gate: " + strings.ReplaceAll(text, "\n", "; ") + " (ref " + ref + ")"
 }
 
 // Of returns the meaning of a reason. A reason that is not in the list, which is a fault of the program, means usage: nothing
