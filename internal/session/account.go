@@ -18,9 +18,58 @@ const (
 // Account is the login user, passwd(5).
 type Account struct {
 	UID   int
+	GID   int // of /etc/passwd; 0 where the account stands elsewhere
 	Name  string
 	Home  string
 	Shell string
+}
+
+const maxPasswdFile = 64 << 20 // bytes that are read of it for AccountNamed
+
+// AccountNamed finds an account by its name, in /etc/passwd alone.
+func AccountNamed(name string) (Account, error) {
+	if name == "" || strings.ContainsAny(name, ":\n") {
+		return Account{}, fmt.Errorf("%+q is no name of an account", name)
+	}
+	fd, err := unix.Open(passwdFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return Account{}, fmt.Errorf("%s: %w", passwdFile, err)
+	}
+	defer unix.Close(fd)
+	var text []byte
+	for buf := make([]byte, 64<<10); len(text) < maxPasswdFile; {
+		n, err := unix.Read(fd, buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return Account{}, fmt.Errorf("%s: %w", passwdFile, err)
+		}
+		if n == 0 {
+			break
+		}
+		text = append(text, buf[:n]...)
+	}
+	return named(string(text), name)
+}
+
+// named takes the first account of that name, as getpwnam(3) does. One with a number that is none is none.
+func named(text, name string) (Account, error) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		id := strings.Split(line, ":")
+		if len(id) != 7 || id[0] != name {
+			continue
+		}
+		account, ok := parse([]byte(line), id[2])
+		uid, err := strconv.ParseUint(id[2], 10, 31)
+		if !ok || err != nil {
+			return Account{}, fmt.Errorf("the account %+q has a broken line in %s", name, passwdFile)
+		}
+		account.UID = int(uid)
+		return account, nil
+	}
+	return Account{}, fmt.Errorf("there is no account %+q in %s", name, passwdFile)
 }
 
 // lookup finds the account of a user id in /etc/passwd. Where several names share the id, LOGNAME chooses among them, and only among
@@ -105,7 +154,11 @@ func parse(line []byte, id string) (Account, bool) {
 	if len(f) != 7 || f[2] != id || f[0] == "" || f[0][0] == '+' || f[0][0] == '-' {
 		return Account{}, false
 	}
-	account := Account{Name: f[0], Home: f[5], Shell: f[6]}
+	gid, err := strconv.ParseUint(f[3], 10, 31)
+	if err != nil {
+		return Account{}, false
+	}
+	account := Account{GID: int(gid), Name: f[0], Home: f[5], Shell: f[6]}
 	if account.Home == "" {
 		account.Home = "/"
 	}

@@ -148,11 +148,11 @@ func TestAccountElsewhere(t *testing.T) {
 		env  Environ
 		want Account
 	}{
-		{Environ{"LOGNAME=ada", "HOME=/home/ada", "SHELL=/bin/zsh"}, Account{elsewhere, "ada", "/home/ada", "/bin/zsh"}},
-		{Environ{"LOGNAME=ada", "HOME=/"}, Account{elsewhere, "ada", "/", "/bin/sh"}},
-		{Environ{"LOGNAME=ada", "HOME=/home/ada", "SHELL="}, Account{elsewhere, "ada", "/home/ada", "/bin/sh"}},
-		{Environ{"LOGNAME=host$", "HOME=/home/host"}, Account{elsewhere, "host$", "/home/host", "/bin/sh"}},
-		{Environ{"LOGNAME=ada@corp.example", "HOME=/home/ada"}, Account{elsewhere, "ada@corp.example", "/home/ada", "/bin/sh"}},
+		{Environ{"LOGNAME=ada", "HOME=/home/ada", "SHELL=/bin/zsh"}, Account{UID: elsewhere, Name: "ada", Home: "/home/ada", Shell: "/bin/zsh"}},
+		{Environ{"LOGNAME=ada", "HOME=/"}, Account{UID: elsewhere, Name: "ada", Home: "/", Shell: "/bin/sh"}},
+		{Environ{"LOGNAME=ada", "HOME=/home/ada", "SHELL="}, Account{UID: elsewhere, Name: "ada", Home: "/home/ada", Shell: "/bin/sh"}},
+		{Environ{"LOGNAME=host$", "HOME=/home/host"}, Account{UID: elsewhere, Name: "host$", Home: "/home/host", Shell: "/bin/sh"}},
+		{Environ{"LOGNAME=ada@corp.example", "HOME=/home/ada"}, Account{UID: elsewhere, Name: "ada@corp.example", Home: "/home/ada", Shell: "/bin/sh"}},
 	} {
 		s, err := New(c.env, elsewhere)
 		if err != nil || s.Account != c.want {
@@ -227,5 +227,32 @@ func TestScanStops(t *testing.T) {
 	}
 	if _, found, _ := scan(read, 0, "root"); !found {
 		t.Error("not found")
+	}
+}
+
+func TestAccountNamed(t *testing.T) {
+	root, err := AccountNamed("root")
+	if err != nil || root.UID != 0 || root.GID != 0 || root.Home == "" {
+		t.Errorf("%+v, %v", root, err)
+	}
+	const text = "root:x:0:0:root:/root:/bin/bash\napp:x:1000:1001::/home/app:\napp:x:7:7::/second:/bin/sh\n+:x:1:1::/:\n-x:x:1:1::/:\nno:x:-1:0::/:\nno2:x:1:x::/:\nno3:x:4294967295:1::/:\nshort:x:1\nlast:x:5:6:::"
+	for name, want := range map[string]Account{
+		"root": {UID: 0, GID: 0, Name: "root", Home: "/root", Shell: "/bin/bash"},
+		"app":  {UID: 1000, GID: 1001, Name: "app", Home: "/home/app", Shell: "/bin/sh"},
+		"last": {UID: 5, GID: 6, Name: "last", Home: "/", Shell: "/bin/sh"},
+	} {
+		if got, err := named(text, name); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"", "x", "Root", "+", "-x", "no", "no2", "no3", "short", "root:x", "app\n", "0"} {
+		if got, err := named(text, name); err == nil {
+			t.Errorf("%q: %+v", name, got)
+		}
+		if name != "root" {
+			if _, err := AccountNamed(name + "\x1b"); err == nil || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
 	}
 }

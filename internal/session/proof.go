@@ -18,7 +18,7 @@ const (
 // Fingerprints returns the fingerprints, as ssh-keygen -l prints them, of the keys that this login proved to hold: the lines
 // "publickey TYPE BASE64" of the file that SSH_USER_AUTH names (sshd_config(5), ExposeAuthInfo). Of a certificate it is the
 // fingerprint of the certified key. The file must be this user's own, written by nobody else, and no link.
-func (s *Session) Fingerprints() ([]string, error) { return s.proved(fingerprint) }
+func (s *Session) Fingerprints() ([]string, error) { return s.proved(Fingerprint) }
 
 // CertificateIDs returns the key ids of the certificates that this login proved to hold, by the same file. A login that used a plain
 // key, too, has none that could stand for it.
@@ -91,8 +91,8 @@ func parseProof(text string, what func(blob []byte) (string, error)) ([]string, 
 	return prints, nil
 }
 
-// fingerprint is SHA256: and the unpadded base64 of the digest of a key in wire format, RFC 4253 6.6.
-func fingerprint(blob []byte) (string, error) {
+// Fingerprint is SHA256: and the unpadded base64 of the digest of a key in wire format, RFC 4253 6.6.
+func Fingerprint(blob []byte) (string, error) {
 	blob, err := certifiedKey(blob)
 	if err != nil {
 		return "", err

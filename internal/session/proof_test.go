@@ -277,7 +277,7 @@ func FuzzParseProof(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		prints, err := parseProof(text, fingerprint)
+		prints, err := parseProof(text, Fingerprint)
 		if (err == nil) != (len(prints) > 0) || len(prints) > maxMethods {
 			t.Errorf("%q: %q, %v", text, prints, err)
 		}
