@@ -150,3 +150,19 @@ func (a Addr) masked(bits int) Addr {
 func (n Network) Contains(a Addr) bool {
 	return a.valid && n.addr.valid && n.addr.is4() == a.is4() && n.addr.masked(n.bits) == a.masked(n.bits)
 }
+
+// First is an address in the network, for examples: its first that is not the network's own, where it has more than one.
+func (n Network) First() string {
+	a := n.addr
+	if n.bits < 128 {
+		a.bytes[15] |= 1
+	}
+	if a.is4() {
+		return strconv.Itoa(int(a.bytes[12])) + "." + strconv.Itoa(int(a.bytes[13])) + "." + strconv.Itoa(int(a.bytes[14])) + "." + strconv.Itoa(int(a.bytes[15]))
+	}
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = strconv.FormatUint(uint64(a.bytes[2*i])<<8|uint64(a.bytes[2*i+1]), 16)
+	}
+	return strings.Join(groups, ":")
+}

@@ -321,3 +321,18 @@ func flipped(a netip.Addr, r *rand.Rand) netip.Addr {
 }
 
 func pick(r *rand.Rand, choices ...string) string { return choices[r.IntN(len(choices))] }
+
+func TestFirst(t *testing.T) {
+	for text, want := range map[string]string{
+		"203.0.113.0/24": "203.0.113.1", "203.0.113.7": "203.0.113.7", "0.0.0.0/0": "0.0.0.1", "192.0.2.6/31": "192.0.2.7",
+		"2001:db8::/32": "2001:db8:0:0:0:0:0:1", "::1": "0:0:0:0:0:0:0:1", "::/0": "0:0:0:0:0:0:0:1",
+	} {
+		n, _, ok := ParseNetwork(text)
+		if got := n.First(); !ok || got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+		if a, ok := Parse(n.First()); !ok || !n.Contains(a) {
+			t.Errorf("%s does not contain %s", text, n.First())
+		}
+	}
+}

@@ -29,6 +29,7 @@ var Version = "development"
 type verb struct {
 	usage   string // begins with the verb's name
 	summary string
+	example string // a call that people may copy
 	run     func(*call) int
 }
 
@@ -40,11 +41,13 @@ func (v *verb) name() string {
 // verbs is the whole list. It is a function because help, which stands in it, reads it.
 func verbs() []verb {
 	return []verb{
-		{"log [OPTION...]", "read the log: who asked for what, and why not", log},
-		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", unused},
-		{"doctor [--config FILE]", "say whether the log of this host stands up as evidence", doctor},
-		{"help", "show this text", help},
-		{"version", "show the release", version},
+		{"explain --key NAME [OPTION...] [-- REQUEST...]", "say what the gate would do with a request, and why",
+			"ssh-gate explain --key deploy -- systemctl restart app.service", explain},
+		{"log [OPTION...]", "read the log: who asked for what, and why not", "ssh-gate log --since today --event denied", log},
+		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", "ssh-gate unused --since 90d", unused},
+		{"doctor [OPTION...]", "say whether the log of this host stands up as evidence", "ssh-gate doctor", doctor},
+		{"help", "show this text", "ssh-gate help", help},
+		{"version", "show the release", "ssh-gate version", version},
 	}
 }
 
@@ -59,6 +62,7 @@ type call struct {
 	now    time.Time
 	zone   *time.Location
 	colour bool // out is a terminal that wants it
+	width  int  // columns of that terminal; 0: out is none
 }
 
 // Run calls the verb that Asks has found. --help, -h and --version are spelt as options because people try them first. A group that
@@ -74,6 +78,7 @@ func Run(args, env []string, out, errs io.Writer) int {
 	}
 	c.zone = c.localZone()
 	c.colour = isTerminal(out) && c.env["NO_COLOR"] == "" && c.env["TERM"] != "dumb"
+	c.width = columns(out)
 	return v.run(c)
 }
 
@@ -113,33 +118,60 @@ func find(word string) (verb, bool) {
 
 // parse reads the verb's options, and says with which status to end where they are wrong, or only asked about.
 func (c *call) parse(options *flag.FlagSet) (status int, ok bool) {
+	words, status, ok := c.parseWords(options)
+	if ok && len(words) > 0 {
+		return c.misused(fmt.Sprintf("%+q is one argument too many", words[0])), false
+	}
+	return status, ok
+}
+
+// parseWords is parse for verbs that take words behind their options.
+func (c *call) parseWords(options *flag.FlagSet) (words []string, status int, ok bool) {
 	options.SetOutput(io.Discard)
 	err := options.Parse(c.args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		c.usage(options)
-		return exitOK, false
+		return nil, exitOK, false
 	case err != nil:
-		return c.misused(err.Error()), false
-	case options.NArg() > 0:
-		return c.misused(fmt.Sprintf("%+q is one argument too many", options.Arg(0))), false
+		return nil, c.misused(optionProblem(err)), false
 	}
-	return exitOK, true
+	return options.Args(), exitOK, true
+}
+
+// optionProblem is what package flag says of an option, with the two dashes that people type.
+func optionProblem(err error) string {
+	text := err.Error()
+	for _, before := range []string{"not defined: ", "needs an argument: ", "for flag ", "for "} {
+		if head, name, found := strings.Cut(text, before+"-"); found && len(name) > 1 && name[0] != '-' {
+			if end := strings.IndexAny(name, ": "); end != 1 {
+				name = "-" + name
+			}
+			return head + before + "-" + name
+		}
+	}
+	return text
 }
 
 // usage tells a verb's options, with two dashes before names of more than one letter, as people type them.
 func (c *call) usage(options *flag.FlagSet) {
 	v, _ := find(c.verb)
-	fmt.Fprintf(c.out, "ssh-gate %s: %s\n", v.usage, v.summary)
+	fmt.Fprintf(c.out, "Example:\n  %s\n\nssh-gate %s: %s\n", v.example, v.usage, v.summary)
 	options.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
 		dashes := "--"
 		if len(f.Name) == 1 {
 			dashes = "-"
 		}
-		fmt.Fprintf(c.out, "  %-22s %s\n", strings.TrimSpace(dashes+f.Name+" "+value), text)
+		spelled := strings.TrimSpace(dashes + f.Name + " " + value)
+		if len(spelled) > optionWidth {
+			spelled += "\n  " + strings.Repeat(" ", optionWidth)
+		}
+		fmt.Fprintf(c.out, "  %-*s %s\n", optionWidth, spelled, fold(text, c.width, optionWidth+3))
 	})
 }
+
+const optionWidth = 22
 
 // plain is for verbs without options.
 func (c *call) plain() (status int, ok bool) {

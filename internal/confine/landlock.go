@@ -114,6 +114,15 @@ func New(d *Domain) (*Ruleset, error) {
 	return r, nil
 }
 
+// Try says what New would fail with, and enforces nothing.
+func Try(d *Domain) error {
+	r, err := New(d)
+	if err == nil && r.fd >= 0 {
+		unix.Close(r.fd)
+	}
+	return err
+}
+
 // lacks says what a version of Landlock cannot hold of a domain.
 func lacks(abi int, network bool) string {
 	switch {
@@ -125,6 +134,28 @@ func lacks(abi int, network bool) string {
 		return fmt.Sprintf("its Landlock is version %d, which does not know the network; it takes version %d, Linux 6.7", abi, abiNetwork)
 	}
 	return ""
+}
+
+// Gaps are what a version of Landlock does not hold of a domain, or holds more than is asked; one phrase each.
+func Gaps(abi int, noNetwork bool) []string {
+	var gaps []string
+	for _, g := range []struct {
+		since int
+		when  bool
+		gap   string
+	}{
+		{1, true, "nothing is held of files: there is no Landlock"},
+		{abiRefer, abi > 0, "no file may be moved to another folder"},
+		{abiFiles, abi > 0, "files may be truncated anywhere"},
+		{abiNetwork, noNetwork, "TCP is held by the filter of system calls alone"},
+		{abiDevices, abi > 0, "ioctl on devices is not held"},
+		{abiScopes, abi > 0, "signals and abstract Unix sockets to processes outside are not held"},
+	} {
+		if abi < g.since && g.when {
+			gaps = append(gaps, g.gap)
+		}
+	}
+	return gaps
 }
 
 func attributes(abi int, noNetwork bool) unix.LandlockRulesetAttr {

@@ -35,7 +35,14 @@ type Step struct {
 	Rule    *policy.Rule
 	Pattern int // index in Rule.Patterns; -1: its raw text
 	Matched bool
-	Why     string // where it first failed, or how it took the words; printable
+	Why     string  // where it first failed; printable
+	Took    []Value // what the placeholders took, in their order, where it matched
+}
+
+// Value is what a placeholder took: one word, or as many as it repeats.
+type Value struct {
+	Name  string
+	Words []string
 }
 
 // Decision is the end of it.
@@ -158,10 +165,10 @@ func search(in Input, words []string, problem *argv.Problem) found {
 		rule := &in.Policy.Rules[i]
 		if rule.Raw != "" {
 			if rule.Raw == in.Request {
-				observe(Step{rule, -1, true, ""})
+				observe(Step{Rule: rule, Pattern: -1, Matched: true})
 				return found{rule: rule, program: rule.Run.Program(), argv: template(rule.Run, nil)}
 			}
-			observe(Step{rule, -1, false, "the request is not exactly its raw text"})
+			observe(Step{Rule: rule, Pattern: -1, Why: "the request is not exactly its raw text"})
 			continue
 		}
 		if problem != nil {
@@ -172,15 +179,15 @@ func search(in Input, words []string, problem *argv.Problem) found {
 			program, argv, ok := m.match()
 			if work.spent() {
 				const tooMany = "a word could be cut into values in more ways than are tried"
-				observe(Step{rule, j, false, tooMany})
+				observe(Step{Rule: rule, Pattern: j, Why: tooMany})
 				return found{nearest: tooMany + ", by rule " + rule.Label()}
 			}
 			if ok {
-				observe(Step{rule, j, true, ""})
+				observe(Step{Rule: rule, Pattern: j, Matched: true, Took: m.took()})
 				return found{rule: rule, program: program, argv: argv, places: m.places}
 			}
 			if in.Observe != nil {
-				observe(Step{rule, j, false, m.missed()})
+				observe(Step{Rule: rule, Pattern: j, Why: m.missed()})
 			}
 			near.consider(rule, &m)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -320,5 +321,29 @@ command = "uptime"
 		if d.Allowed != plain.Allowed || d.Reason != plain.Reason || d.Detail != plain.Detail || !slices.Equal(d.Argv, plain.Argv) {
 			t.Errorf("%q is decided otherwise when watched: %+v, %+v", request, d, plain)
 		}
+	}
+}
+
+// TestTook: a step that matched tells what each placeholder took.
+func TestTook(t *testing.T) {
+	const rules = `
+[[allow]]
+command   = "sync --from={src}:{n} {opts*} {files+} {last?}"
+args.src  = { chars = "a-z", len = [1, 9] }
+args.n    = { int = [1, 9] }
+args.opts = { options = ["-v", "--depth {n}"] }
+args.files = { path = "/srv" }
+args.last = ["now"]
+`
+	p, faults := policy.Parse("test", "test.toml", []byte(rules))
+	if faults != nil {
+		t.Fatal(faults.Render())
+	}
+	var got []Value
+	Decide(Input{Policy: p, Files: host{}, Request: "sync --from=web:3 -v --depth 2 /srv/a /srv/b now", Now: time.Now(),
+		Observe: func(s Step) { got = s.Took }})
+	want := []Value{{"src", []string{"web"}}, {"n", []string{"3"}}, {"opts", []string{"-v", "--depth", "2"}}, {"files", []string{"/srv/a", "/srv/b"}}, {"last", []string{"now"}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

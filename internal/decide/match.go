@@ -16,6 +16,7 @@ type matcher struct {
 
 	ops    []op
 	places []policy.Place // of the values, once the pattern matched
+	taken  taken          // so
 	failed bitset         // (word, op) from which nothing matches
 
 	// The furthest place where an attempt failed, for the nearest miss: this many words were described, and then this element
@@ -53,19 +54,18 @@ func (m *matcher) match() (program string, argv []string, ok bool) {
 		return "", nil, false
 	}
 	m.ops[0].to = 1
-	taken, ok := m.values()
-	if !ok {
+	if m.taken, ok = m.values(); !ok {
 		return "", nil, false
 	}
 	if m.run == nil {
 		return program, m.words, true
 	}
-	if part := dashes(m.run, taken); part != "" {
+	if part := dashes(m.run, m.taken); part != "" {
 		m.miss(len(m.words), len(elements))
 		m.why = "the value of {" + part + "} would begin an argument with -"
 		return "", nil, false
 	}
-	return m.run.Program(), template(m.run, taken), true
+	return m.run.Program(), template(m.run, m.taken), true
 }
 
 // program compares the first word. Without run it names a program: the pattern's word, or exactly the path that it resolves

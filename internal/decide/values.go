@@ -104,6 +104,21 @@ func (m *matcher) lies(i, element int, parts []policy.Part, values []string) boo
 	return true
 }
 
+// took lists what the placeholders took, in their order.
+func (m *matcher) took() []Value {
+	var list []Value
+	seen := map[string]bool{}
+	for _, e := range m.pattern.Elements {
+		for _, p := range e.Parts {
+			if p.Name != "" && !seen[p.Name] {
+				seen[p.Name] = true
+				list = append(list, Value{p.Name, m.taken[p.Name].words})
+			}
+		}
+	}
+	return list
+}
+
 // template fills in run.
 func template(run *policy.Template, t taken) []string {
 	argv := make([]string, 0, len(run.Elements))

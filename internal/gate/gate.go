@@ -260,12 +260,8 @@ func (g *gate) contain(rule *policy.Rule, p *plan.Plan, held *launch.Held) *endi
 	}
 	if p.Domain != nil {
 		ruleset, err := confine.New(p.Domain)
-		var unsupported *confine.UnsupportedError
-		switch {
-		case errors.As(err, &unsupported):
-			return &ending{reason: record.ConfineUnsupported, rule: rule, err: err}
-		case err != nil:
-			return &ending{reason: record.ConfineFailed, rule: rule, err: err}
+		if err != nil {
+			return &ending{reason: plan.ConfineReason(err), rule: rule, err: err}
 		}
 		held.Ruleset = ruleset
 	}

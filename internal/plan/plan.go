@@ -3,12 +3,14 @@
 package plan
 
 import (
+	"errors"
 	"io/fs"
 	"strings"
 	"unicode"
 
 	"example.org/ssh-gate/internal/confine"
 	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 	"example.org/ssh-gate/internal/session"
 )
 
@@ -53,6 +55,15 @@ func domain(o *Order) *confine.Domain {
 		d.Values = append(d.Values, confine.Value{Path: p.Path, Root: p.Root, Write: p.Access == policy.Write})
 	}
 	return d
+}
+
+// ConfineReason is the code of what confine.New, or confine.Try, failed with.
+func ConfineReason(err error) record.Reason {
+	var unsupported *confine.UnsupportedError
+	if errors.As(err, &unsupported) {
+		return record.ConfineUnsupported
+	}
+	return record.ConfineFailed
 }
 
 // maxPassed bounds, in bytes, a value that pass_env takes from the client. A longer one is left out.

@@ -36,6 +36,31 @@ type Confine struct {
 	Fallback             bool // where the kernel cannot hold it, run all the same
 }
 
+// Words lists the limits that are set, as a policy spells them.
+func (l *Limits) Words() []string {
+	var words []string
+	add := func(set bool, name, value string) {
+		if set {
+			words = append(words, name+" "+value)
+		}
+	}
+	counted := " for the rule"
+	if l.OfKey {
+		counted = " for the key"
+	}
+	add(l.Timeout > 0, "timeout", l.Timeout.String())
+	add(l.Sessions > 0, "sessions", itoa(l.Sessions)+counted)
+	add(l.Rate.Times > 0, "rate", itoa(l.Rate.Times)+"/"+l.Rate.Window.String()+counted)
+	add(l.CPU > 0, "cpu", l.CPU.String())
+	add(l.Memory > 0, "memory", strconv.FormatInt(l.Memory, 10)+" bytes")
+	add(l.Files > 0, "files", itoa(l.Files))
+	add(l.FileSize != 0, "file_size", strconv.FormatInt(max(l.FileSize, 0), 10)+" bytes")
+	add(l.Processes > 0, "processes", itoa(l.Processes))
+	add(l.Nice > 0, "nice", itoa(l.Nice))
+	add(l.Kill, "on_disconnect", "kill")
+	return words
+}
+
 const (
 	maxDuration  = 366 * 24 * time.Hour
 	maxSessions  = 1000
