@@ -150,3 +150,11 @@ func (a Addr) masked(bits int) Addr {
 func (n Network) Contains(a Addr) bool {
 	return a.valid && n.addr.valid && n.addr.is4() == a.is4() && n.addr.masked(n.bits) == a.masked(n.bits)
 }
+
+// Prefix is how many bits of the network's addresses count, out of 32 or of 128.
+func (n Network) Prefix() (bits int, v4 bool) {
+	if n.addr.is4() {
+		return n.bits - mappedBits, true
+	}
+	return n.bits, false
+}
