@@ -90,8 +90,8 @@ func Within(inner, outer Type, files Files) bool {
 }
 
 func takesAnywhere(t Type, value string, files Files) bool {
-	if !t.Accepts(value) || t.Guarded() && value != "" && value[0] == '-' {
-		return false
+	if !t.Accepts(value) || t.Guarded() && (value == "" || value[0] == '-') {
+		return false // where it could make the word begin with "-"
 	}
 	located, ok := t.(Located)
 	if !ok || files == nil {
