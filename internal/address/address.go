@@ -166,3 +166,11 @@ func (n Network) First() string {
 	}
 	return strings.Join(groups, ":")
 }
+
+// Prefix is how many bits of the network's addresses count, out of 32 or of 128.
+func (n Network) Prefix() (bits int, v4 bool) {
+	if n.addr.is4() {
+		return n.bits - mappedBits, true
+	}
+	return n.bits, false
+}

@@ -37,6 +37,7 @@ var rooms = []string{
 	"internal/launch",
 	"internal/gate",
 	"internal/logbook",
+	"internal/lint",
 	"internal/admin",
 	"cmd/ssh-gate",
 }

@@ -14,6 +14,17 @@ func NewPlaces(file, text string) *Places {
 // At is the place of a value, by the keys and, as ints, the indices that lead to it: At("allow", 2, "command") for the command of the
 // third rule. What does not stand in the file has the place of what is nearest above it. Message and Hint are left empty.
 func (p *Places) At(path ...any) *Fault {
+	where := find(p.found, nodeOf(path), atValue)
+	return at(p.file, p.text, where.start, where.end)
+}
+
+// Has says whether something stands in the file at this path.
+func (p *Places) Has(path ...any) bool {
+	_, ok := p.found[nodeOf(path).id()]
+	return ok
+}
+
+func nodeOf(path []any) *node {
 	var n *node
 	for _, step := range path {
 		switch step := step.(type) {
@@ -23,6 +34,5 @@ func (p *Places) At(path ...any) *Fault {
 			n = n.entry(step)
 		}
 	}
-	where := find(p.found, n, atValue)
-	return at(p.file, p.text, where.start, where.end)
+	return n
 }
