@@ -41,6 +41,8 @@ func (v *verb) name() string {
 // verbs is the whole list. It is a function because help, which stands in it, reads it.
 func verbs() []verb {
 	return []verb{
+		{"check [OPTION...] [FILE|NAME...]", "find what is wrong and what is doubtful in policies",
+			"ssh-gate check; ssh-gate check /etc/ssh-gate/keys/deploy.toml", checkPolicies},
 		{"explain --key NAME [OPTION...] [-- REQUEST...]", "say what the gate would do with a request, and why",
 			"ssh-gate explain --key deploy -- systemctl restart app.service", explain},
 		{"log [OPTION...]", "read the log: who asked for what, and why not", "ssh-gate log --since today --event denied", log},
@@ -137,6 +139,17 @@ func (c *call) parseWords(options *flag.FlagSet) (words []string, status int, ok
 		return nil, c.misused(optionProblem(err)), false
 	}
 	return options.Args(), exitOK, true
+}
+
+// parseNames is parseWords for verbs whose words are no requests: options may stand behind them, as people type them.
+func (c *call) parseNames(options *flag.FlagSet) (names []string, status int, ok bool) {
+	for {
+		words, status, ok := c.parseWords(options)
+		if !ok || len(words) == 0 {
+			return names, status, ok
+		}
+		names, c.args = append(names, words[0]), words[1:]
+	}
 }
 
 // optionProblem is what package flag says of an option, with the two dashes that people type.

@@ -24,6 +24,7 @@ const (
 	red    = "\x1b[31m"
 	green  = "\x1b[32m"
 	yellow = "\x1b[33m"
+	cyan   = "\x1b[36m"
 	bold   = "\x1b[1m"
 	off    = "\x1b[0m"
 )

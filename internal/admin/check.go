@@ -1,0 +1,494 @@
+package admin
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/confine"
+	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/host"
+	"example.org/ssh-gate/internal/lint"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/safefile"
+)
+
+// checkOptions are what the verb check was called with.
+type checkOptions struct {
+	dir, config string
+	kind        string // of the files that are named: policy or config; empty: by their names
+	why         string
+	level       lint.Severity
+	list        bool
+	json, sarif bool
+}
+
+// checkPolicies finds what is wrong and what is doubtful in policies: the whole set of this host, or what is named.
+func checkPolicies(c *call) int {
+	o := &checkOptions{level: lint.Note}
+	options := flag.NewFlagSet("check", flag.ContinueOnError)
+	options.StringVar(&o.dir, "policy-dir", "", "the policies of keys are in `DIR`")
+	options.StringVar(&o.config, "config", "", "this configuration of the host, a `FILE`")
+	options.Func("kind", "what the named files are, a `KIND`: policy or config (default: config for config.toml)", func(value string) error {
+		if o.kind = value; value != kindPolicy && value != kindConfig {
+			return errors.New("the kinds are policy and config")
+		}
+		return nil
+	})
+	options.Func("level", "tell what is at least so severe, a `LEVEL`: error, warning or note (default: note)", func(value string) error {
+		if o.level = lint.Severity(value); !slices.Contains(severities, o.level) {
+			return errors.New("the levels are error, warning and note")
+		}
+		return nil
+	})
+	options.BoolVar(&o.json, "json", false, "as JSON")
+	options.BoolVar(&o.sarif, "sarif", false, "as SARIF 2.1.0")
+	options.BoolVar(&o.list, "list", false, "list all that can be found")
+	options.StringVar(&o.why, "why", "", "say what the finding `ID` means, and what to write instead")
+	names, status, ok := c.parseNames(options)
+	if !ok {
+		return status
+	}
+	switch {
+	case o.json && o.sarif:
+		return c.misused("--json and --sarif exclude each other")
+	case o.list:
+		return c.listKinds(o.json)
+	case o.why != "":
+		return c.tellWhy(o.why)
+	}
+	e, status := c.newExamination(o, len(names) == 0 || o.config != "")
+	if e == nil {
+		return status
+	}
+	if len(names) == 0 {
+		e.wholeSet()
+	}
+	for _, name := range names {
+		e.named(name)
+	}
+	e.progress.done()
+	return e.tell(c)
+}
+
+const (
+	kindPolicy = "policy"
+	kindConfig = "config"
+)
+
+// severities, the worst first.
+var severities = []lint.Severity{lint.Error, lint.Warning, lint.Note}
+
+// examination is one run of check.
+type examination struct {
+	*checkOptions
+	c        *call
+	config   *policy.Config
+	host     *lintHost
+	progress progress
+
+	findings []*lint.Finding
+	policies int
+	tests    int
+	skipped  []string // what could not be looked at
+}
+
+// newExamination reads the configuration, whose search path all else depends on. A fault of it is itself what is found, where the
+// configuration was asked about.
+func (c *call) newExamination(o *checkOptions, asked bool) (*examination, int) {
+	e := &examination{checkOptions: o, c: c, config: policy.DefaultConfig(), progress: c.newProgress()}
+	for _, path := range []*string{&o.dir, &o.config} {
+		if *path == "" {
+			continue
+		}
+		whole, err := filepath.Abs(*path)
+		if err != nil {
+			return nil, c.fail(err, "")
+		}
+		*path = whole
+	}
+	file := o.config
+	if file == "" {
+		file = policy.ConfigFile
+	}
+	switch config, problem := host.Config(file, o.config != ""); {
+	case problem == nil:
+		e.config = config
+	case asked:
+		e.problem(file, problem)
+	default:
+		c.warn("the host's configuration is passed over: %v", problem)
+	}
+	e.host = newLintHost(e.config.Path)
+	return e, exitOK
+}
+
+// wholeSet examines all policies of the host, and who names them.
+func (e *examination) wholeSet() {
+	keys := policy.KeysDir
+	if e.dir != "" {
+		keys = e.dir
+	}
+	files := e.folder(keys, false)
+	if e.dir == "" {
+		files = append(files, e.folder(policy.UsersDir, true)...)
+	}
+	if len(files) == 0 {
+		e.about("no-policies", keys, "there is no policy in it")
+	}
+	for i := range files {
+		e.progress.step(i, len(files))
+		e.examine(&files[i])
+	}
+	if e.dir == "" {
+		e.keyLines(files)
+	}
+}
+
+// listed is a policy to examine.
+type listed struct {
+	host.Source
+	fresh bool // it was seen in its folder, so it is there
+	plain bool // it lies where no gate reads, so its place is not judged
+}
+
+// maxListed bounds, in files, a folder of policies.
+const maxListed = 1_000_000
+
+func (e *examination) folder(dir string, account bool) []listed {
+	folder, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) && (account || e.dir == "") {
+		return nil
+	}
+	if err != nil {
+		e.about("policy-unreadable", dir, "the folder cannot be looked at: "+reasonOf(err))
+		return nil
+	}
+	defer folder.Close()
+	names, err := folder.Readdirnames(maxListed)
+	if err != nil && !errors.Is(err, io.EOF) {
+		e.about("policy-unreadable", dir, "the folder cannot be looked at: "+reasonOf(err))
+	}
+	slices.Sort(names)
+	var files []listed
+	for _, name := range names {
+		file := filepath.Join(dir, name)
+		key, ok := strings.CutSuffix(name, ".toml")
+		if !ok || !policy.IsName(key) {
+			e.about("stray-file", file, "no key can name this file, so nothing reads it")
+			continue
+		}
+		if account {
+			key = accountKeys + key
+		}
+		files = append(files, listed{host.Source{Key: key, File: file, Pointed: e.dir != "", Account: account}, true, false})
+	}
+	return files
+}
+
+func reasonOf(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// named examines what an argument names: the policy of a key, that of an account as users/NAME, or a file. A file that does not lie where
+// the gate reads is judged by its text alone: a configuration manager asks before it puts the file in place.
+func (e *examination) named(name string) {
+	account, isAccount := strings.CutPrefix(name, accountKeys)
+	keys := policy.KeysDir
+	if e.dir != "" {
+		keys = e.dir
+	}
+	switch {
+	case isAccount && policy.IsName(account) && !strings.HasSuffix(account, ".toml"):
+		e.examine(&listed{Source: host.Source{Key: name, File: filepath.Join(policy.UsersDir, account+".toml"), Account: true}})
+		return
+	case policy.IsName(name) && !strings.HasSuffix(name, ".toml"):
+		e.examine(&listed{Source: host.Source{Key: name, File: filepath.Join(keys, name+".toml"), Pointed: e.dir != ""}})
+		return
+	}
+	file, err := filepath.Abs(name)
+	if err != nil {
+		e.about("policy-unreadable", name, err.Error())
+		return
+	}
+	switch dir := filepath.Dir(file); {
+	case e.kind == kindConfig || e.kind == "" && filepath.Base(file) == filepath.Base(policy.ConfigFile):
+		e.configFile(file)
+	case dir == keys || dir == policy.UsersDir:
+		e.examine(&listed{Source: host.Source{Key: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file, Pointed: e.dir != "", Account: dir == policy.UsersDir}})
+	default:
+		e.examine(&listed{Source: host.Source{Key: strings.TrimSuffix(filepath.Base(file), ".toml"), File: file, Pointed: true}, plain: true})
+	}
+}
+
+func (e *examination) configFile(file string) {
+	text, err := readPlain(file)
+	if err != nil {
+		e.unreadable(file, err, "config-missing", "config-unreadable")
+		return
+	}
+	if _, faults := policy.ParseConfig(file, text); faults != nil {
+		e.problem(file, &host.Problem{Reason: record.ConfigInvalid, Err: faults})
+	}
+}
+
+func (e *examination) unreadable(file string, err error, missing, unreadable string) {
+	if errors.Is(err, fs.ErrNotExist) {
+		e.about(missing, file, "there is no such file")
+		return
+	}
+	e.about(unreadable, file, reasonOf(err))
+}
+
+// examine holds one policy against all that is known of slips, and runs its tests.
+func (e *examination) examine(f *listed) {
+	e.policies++
+	before, _ := look(f.File)
+	p, problem := e.load(f)
+	after, gone := look(f.File)
+	switch {
+	case before != after || gone && f.fresh:
+		e.about("changed-while-read", f.File, "the file vanished or changed while it was read")
+	case problem != nil:
+		e.problem(f.File, problem)
+	default:
+		for _, found := range lint.Policy(p.Policy, string(p.Text), e.host, e.c.now) {
+			e.add(&found)
+		}
+		e.runTests(p)
+	}
+}
+
+// load reads a policy as the gate does, or, where no gate reads it, as a text.
+func (e *examination) load(f *listed) (*host.Policy, *host.Problem) {
+	if !f.plain {
+		return f.Policy()
+	}
+	text, err := readPlain(f.File)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &host.Problem{Reason: record.PolicyMissing, Err: &safefile.Error{Path: f.File, Problem: "does not exist"}}
+	case err != nil:
+		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: reasonOf(err)}}
+	}
+	p, faults := policy.Parse(f.Key, f.File, text)
+	if faults != nil {
+		return nil, &host.Problem{Reason: record.PolicyInvalid, Err: faults}
+	}
+	return &host.Policy{Policy: p, Text: text, Own: os.Geteuid() != 0}, nil
+}
+
+// readPlain reads a regular file of which nothing is known: it neither waits for a FIFO nor reads without end.
+func readPlain(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
+	}
+	var b bytes.Buffer
+	_, err = b.ReadFrom(io.LimitReader(f, policy.MaxBytes+1)) // one more, so that the reader says that it is too long
+	return b.Bytes(), err
+}
+
+// state is what changes with a file.
+type state struct {
+	dev, inode   uint64
+	size         int64
+	wrote, moved unix.Timespec
+}
+
+func look(file string) (s state, gone bool) {
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		return state{}, errors.Is(err, unix.ENOENT)
+	}
+	return state{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, false
+}
+
+// runTests holds each [[test]] against the rules.
+func (e *examination) runTests(p *host.Policy) {
+	var places *policy.Places
+	for i := range p.Tests {
+		test := &p.Tests[i]
+		e.tests++
+		got := failed(test, p.Policy, e)
+		if got == "" {
+			continue
+		}
+		if places == nil {
+			places = policy.NewPlaces(p.File, string(p.Text))
+		}
+		at := places.At("test", i, "expect")
+		at.Message = fmt.Sprintf("the test expects %s, and gets %s", test.Expect.String(), got)
+		at.Hint = fmt.Sprintf("ssh-gate explain --policy %s -- %s", shellWord(p.File), shellWord(test.Request))
+		kind, _ := lint.Of("test-failed")
+		e.add(&lint.Finding{Kind: kind, Fault: at})
+	}
+}
+
+// failed says what a test got in place of what it expects; empty where that is the same.
+func failed(test *policy.Test, p *policy.Policy, e *examination) string {
+	q := question{request: test.Request, user: test.User, ip: test.ClientIP, at: test.Time}
+	q.complete(p, e.c.now)
+	d := decide.Decide(q.input(p, e.host, nil))
+	var argv []string
+	if d.Rule != nil {
+		argv = append([]string{d.Program}, d.Argv[1:]...)
+	}
+	x := &test.Expect
+	switch {
+	case x.Deny && d.Rule == nil && d.Reason != record.Helped,
+		x.Allow && (d.Rule != nil || d.Reason == record.Helped),
+		x.Rule != "" && d.Rule != nil && d.Rule.Name == x.Rule,
+		x.Argv != nil && d.Rule != nil && slices.Equal(x.Argv, argv):
+		return ""
+	case d.Rule == nil && d.Reason == record.Helped:
+		return "the list of what the key may run"
+	case d.Rule == nil:
+		return "deny: " + string(d.Reason) + ", " + d.Detail
+	case d.Program == "":
+		return "the rule " + d.Rule.Label() + ", whose program does not exist: " + d.Detail
+	case x.Argv != nil:
+		return strings.Join(quoteAll(escapeAll(argv)), " ") + ", by the rule " + d.Rule.Label()
+	}
+	return "the rule " + d.Rule.Label()
+}
+
+// shellWord spells a text so that a shell reads it back.
+func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// problem adds what keeps a file from being read as the gate reads it. The ids are the reason codes.
+func (e *examination) problem(file string, p *host.Problem) {
+	kind, known := lint.Of(string(p.Reason))
+	if !known { // an account without a policy
+		kind, _ = lint.Of("policy-missing")
+	}
+	var faults policy.Faults
+	if errors.As(p.Err, &faults) {
+		for _, f := range faults {
+			e.add(&lint.Finding{Kind: kind, Fault: f})
+		}
+		return
+	}
+	var fault *safefile.Error
+	f := &policy.Fault{File: file, Message: p.Error()}
+	if errors.As(p.Err, &fault) {
+		f.Message, f.Hint = fault.Problem, fault.Hint
+		if fault.Path != file {
+			f.Message = fault.Path + " " + fault.Problem
+		}
+	}
+	e.add(&lint.Finding{Kind: kind, Fault: f})
+}
+
+// about adds a finding about a file as a whole.
+func (e *examination) about(id, file, message string) {
+	kind, _ := lint.Of(id)
+	e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Message: message}})
+}
+
+// maxTold bounds the findings of one run that are kept.
+const maxTold = 100_000
+
+func (e *examination) add(f *lint.Finding) {
+	if slices.Index(severities, f.Kind.Severity) > slices.Index(severities, e.level) || len(e.findings) >= maxTold {
+		return
+	}
+	e.findings = append(e.findings, f)
+}
+
+// sorted puts the findings in the order of their files, and of their lines.
+func (e *examination) sorted() []*lint.Finding {
+	slices.SortStableFunc(e.findings, func(a, b *lint.Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	return e.findings
+}
+
+func (e *examination) count(s lint.Severity) int {
+	n := 0
+	for _, f := range e.findings {
+		if f.Kind.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// lintHost answers what findings depend on, and asks the host once for what many policies share.
+type lintHost struct {
+	host.Files
+	looked   map[string]string
+	judged   map[string]error
+	accounts map[string]bool
+}
+
+func newLintHost(path []string) *lintHost {
+	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, accountNames()}
+}
+
+func (h *lintHost) Lookup(name string) (string, bool) {
+	path, seen := h.looked[name]
+	if !seen {
+		path, _ = h.Files.Lookup(name)
+		h.looked[name] = path
+	}
+	return path, path != ""
+}
+
+func (h *lintHost) Program(path string) error {
+	err, seen := h.judged[path]
+	if !seen {
+		err = safefile.Program(path, host.Owner(os.Geteuid() != 0))
+		h.judged[path] = err
+	}
+	return err
+}
+
+func (h *lintHost) Exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (h *lintHost) Account(name string) bool { return h.accounts[name] }
+func (h *lintHost) LandlockABI() int         { return confine.ABI() }
+
+// accountNames are those in /etc/passwd.
+func accountNames() map[string]bool {
+	names := map[string]bool{}
+	text, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return names
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			names[name] = true
+		}
+	}
+	return names
+}

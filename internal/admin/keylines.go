@@ -1,0 +1,134 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"example.org/ssh-gate/internal/keyline"
+	"example.org/ssh-gate/internal/lint"
+	"example.org/ssh-gate/internal/policy"
+)
+
+// keyFiles are where sshd looks for the keys of an account unless AuthorizedKeysFile says otherwise, sshd_config(5).
+var keyFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
+
+// keyLines holds the key lines of all accounts against the policies, both ways.
+func (e *examination) keyLines(files []listed) {
+	named := map[string]bool{} // files of policies
+	byProof := false
+	unseen := 0
+	for _, account := range loginAccounts() {
+		for _, name := range keyFiles {
+			file := filepath.Join(account.home, name)
+			text, err := account.read(file)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				continue
+			case err != nil:
+				unseen++
+				continue
+			}
+			lines, err := keyline.Parse(text)
+			if err != nil {
+				e.skipped = append(e.skipped, file+" "+err.Error())
+				continue
+			}
+			for i := range lines {
+				call, ok := lines[i].Gate()
+				if !ok {
+					continue
+				}
+				byProof = byProof || call.KeyFrom != ""
+				if target := calledPolicy(&call); target != "" {
+					named[target] = true
+				}
+				e.keyLine(file, &lines[i], &call)
+			}
+		}
+	}
+	if unseen > 0 {
+		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(unseen, "account")))
+		return
+	}
+	for i := range files {
+		if f := &files[i]; !f.Account && !byProof && !named[f.File] {
+			e.about("policy-without-key-line", f.File, "no key line of an account of this host names it")
+		}
+	}
+}
+
+// calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key.
+func calledPolicy(call *keyline.Call) string {
+	dir := policy.KeysDir
+	if call.PolicyDir != "" {
+		dir = call.PolicyDir
+	}
+	switch {
+	case call.Policy != "":
+		return call.Policy
+	case call.Key != "":
+		return filepath.Join(dir, call.Key+".toml")
+	}
+	return ""
+}
+
+func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call) {
+	tell := func(id, message, hint string) {
+		kind, _ := lint.Of(id)
+		e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Line: line.Number, Col: 1, Len: 1, Message: message, Hint: hint, Source: line.Text}})
+	}
+	if target := calledPolicy(call); target != "" {
+		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
+			tell("key-line-without-policy", "there is no "+target, "")
+		}
+	}
+	if p := line.Permits(); p != (keyline.Permits{}) {
+		var what []string
+		for _, permit := range []struct {
+			is   bool
+			name string
+		}{{p.PortForwarding, "forward ports"}, {p.AgentForwarding, "forward an agent"}, {p.X11Forwarding, "forward X11"}, {p.PTY, "get a terminal"}, {p.UserRC, "run ~/.ssh/rc"}} {
+			if permit.is {
+				what = append(what, permit.name)
+			}
+		}
+		tell("key-line-unrestricted", "the key may "+strings.Join(what, ", ")+" without the gate being asked", "write restrict, in front of command=")
+	}
+	if self, err := os.Readlink("/proc/self/exe"); err == nil && strings.HasPrefix(call.Program, "/") && !sameFile(self, call.Program) {
+		tell("key-line-other-binary", call.Program+" is another binary than this one, "+self, "")
+	}
+}
+
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	other, otherErr := os.Stat(b)
+	return err == nil && otherErr == nil && os.SameFile(one, other)
+}
+
+// loginAccount is an account of this host that may have keys.
+type loginAccount struct{ name, home string }
+
+// loginAccounts are those of /etc/passwd, each home once.
+func loginAccounts() []loginAccount {
+	text, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return nil
+	}
+	var accounts []loginAccount
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(f) != 7 || !strings.HasPrefix(f[5], "/") || seen[f[5]] {
+			continue
+		}
+		seen[f[5]] = true
+		accounts = append(accounts, loginAccount{f[0], f[5]})
+	}
+	return accounts
+}
+
+func (a *loginAccount) read(file string) ([]byte, error) { return readPlain(file) }
