@@ -152,18 +152,27 @@ func (c *call) parseNames(options *flag.FlagSet) (names []string, status int, ok
 	}
 }
 
-// optionProblem is what package flag says of an option, with the two dashes that people type.
+// optionProblem is what package flag says of an option, in our words, with the dashes that people type.
 func optionProblem(err error) string {
 	text := err.Error()
-	for _, before := range []string{"not defined: ", "needs an argument: ", "for flag ", "for "} {
-		if head, name, found := strings.Cut(text, before+"-"); found && len(name) > 1 && name[0] != '-' {
-			if end := strings.IndexAny(name, ": "); end != 1 {
-				name = "-" + name
-			}
-			return head + before + "-" + name
-		}
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return "unknown option " + dashed(name)
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return "the option " + dashed(name) + " needs a value"
+	}
+	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
+		name, why, _ := strings.Cut(tail, ": ")
+		return dashed(name) + " " + strings.TrimPrefix(head, "invalid value ") + ": " + why
 	}
 	return text
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 // usage tells a verb's options, with two dashes before names of more than one letter, as people type them.
@@ -172,11 +181,7 @@ func (c *call) usage(options *flag.FlagSet) {
 	fmt.Fprintf(c.out, "Example:\n  %s\n\nssh-gate %s: %s\n", v.example, v.usage, v.summary)
 	options.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
-		dashes := "--"
-		if len(f.Name) == 1 {
-			dashes = "-"
-		}
-		spelled := strings.TrimSpace(dashes + f.Name + " " + value)
+		spelled := strings.TrimSpace(dashed(f.Name) + " " + value)
 		if len(spelled) > optionWidth {
 			spelled += "\n  " + strings.Repeat(" ", optionWidth)
 		}

@@ -20,7 +20,7 @@ Options of the gate:
   --policy FILE      this policy, in place of --key
   --config FILE      this configuration of the host, not /etc/ssh-gate/config.toml
 
-Verbs, each of which tells its options with --help:
+Verbs, each of which tells its options with --help, an example first:
 
 `
 
@@ -30,7 +30,7 @@ func help(c *call) int {
 	}
 	fmt.Fprint(c.out, gateHelp)
 	for _, v := range verbs() {
-		fmt.Fprintf(c.out, "  %-24s %s\n", v.usage, v.summary)
+		fmt.Fprintf(c.out, "  %-10s %s\n", v.name(), fold(v.summary, c.width, 13))
 	}
 	return exitOK
 }

@@ -80,7 +80,15 @@ func counted(n int, what string) string {
 	return strconv.Itoa(n) + " " + what + "s"
 }
 
-var colours = map[lint.Severity]string{lint.Error: red, lint.Warning: yellow, lint.Note: cyan}
+func colourOf(s lint.Severity) string {
+	switch s {
+	case lint.Error:
+		return red
+	case lint.Warning:
+		return yellow
+	}
+	return cyan
+}
 
 // tellFinding prints one finding: place, severity, what was found, the line with a caret, what it means, and what to write instead.
 func (c *call) tellFinding(f *lint.Finding, explain bool) {
@@ -92,7 +100,7 @@ func (c *call) tellFinding(f *lint.Finding, explain bool) {
 	if f.Rule != "" {
 		message = "rule " + f.Rule + ": " + message
 	}
-	colour := colours[f.Kind.Severity]
+	colour := colourOf(f.Kind.Severity)
 	severity := string(f.Kind.Severity)
 	fmt.Fprintf(c.out, "%s: %s: %s\n", place, c.paint(colour, severity), c.paint(bold, fold(message+" ["+f.Kind.ID+"]", c.width, 0)))
 	if f.Line > 0 {
@@ -296,7 +304,7 @@ func (c *call) listKinds(asJSON bool) int {
 	}
 	for _, k := range lint.Kinds {
 		fmt.Fprintf(c.out, "%s%s %s%s %s\n", c.paint(bold, k.ID), strings.Repeat(" ", max(0, 24-len(k.ID))),
-			c.paint(colours[k.Severity], string(k.Severity)), strings.Repeat(" ", 7-len(k.Severity)), fold(k.Title, c.width, 33))
+			c.paint(colourOf(k.Severity), string(k.Severity)), strings.Repeat(" ", 7-len(k.Severity)), fold(k.Title, c.width, 33))
 	}
 	return exitOK
 }
