@@ -1,0 +1,111 @@
+// Package sshd asks the host's own sshd what its configuration comes to. It starts that one program, with fixed arguments, for verbs that
+// an administrator calls; nothing on the way from a client to execve comes here.
+package sshd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
+)
+
+// binaries are where sshd may be.
+var binaries = []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"}
+
+// maxOutput bounds, in bytes, what is read of its answer.
+const maxOutput = 1 << 20
+
+// Settings are the effective settings for one login, by their names in small letters, each with its values as they stand.
+type Settings map[string][]string
+
+// Value is the first value of a setting; empty where it is not set.
+func (s Settings) Value(name string) string {
+	if values := s[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// Effective asks for the settings that hold for a user who comes from this host, Match blocks included, sshd(8) -T. Only root may ask.
+func Effective(user string) (Settings, error) {
+	if !session.Plain(user, "$") {
+		return nil, fmt.Errorf("%+q is no name that sshd can be asked about", user)
+	}
+	for _, path := range binaries {
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		if err := safefile.Program(path, safefile.RootOnly); err != nil {
+			return nil, err
+		}
+		return ask(path, user)
+	}
+	return nil, errors.New("there is no sshd in " + strings.Join(binaries, ", "))
+}
+
+func ask(path, user string) (Settings, error) {
+	answer, end, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
+	if err != nil {
+		end.Close()
+		return nil, err
+	}
+	defer null.Close()
+	args := []string{path, "-T", "-C", "user=" + user + ",host=localhost,addr=127.0.0.1"}
+	process, err := os.StartProcess(path, args, &os.ProcAttr{Dir: "/", Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, Files: []*os.File{null, end, end}})
+	end.Close()
+	if err != nil {
+		return nil, err
+	}
+	text, readErr := io.ReadAll(io.LimitReader(answer, maxOutput))
+	answer.Close() // an answer without end meets a closed pipe
+	state, err := process.Wait()
+	switch {
+	case err != nil:
+		return nil, err
+	case readErr != nil:
+		return nil, readErr
+	case !state.Success():
+		said, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+		return nil, fmt.Errorf("sshd -T: %s", strings.TrimSpace(said))
+	}
+	return parse(string(text)), nil
+}
+
+// parse reads lines of a name and its values.
+func parse(text string) Settings {
+	s := Settings{}
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if ok {
+			s[name] = append(s[name], value)
+		}
+	}
+	return s
+}
+
+// KeyFiles are the files in which sshd looks for the keys of an account, AuthorizedKeysFile in sshd_config(5), with its tokens replaced.
+func (s Settings) KeyFiles(user, home string, uid int) []string {
+	var files []string
+	for _, value := range s["authorizedkeysfile"] {
+		for _, file := range strings.Fields(value) {
+			if file == "none" {
+				continue
+			}
+			file = strings.NewReplacer("%%", "%", "%h", home, "%u", user, "%U", fmt.Sprint(uid)).Replace(file)
+			if !strings.HasPrefix(file, "/") {
+				file = strings.TrimSuffix(home, "/") + "/" + file
+			}
+			files = append(files, file)
+		}
+	}
+	return files
+}
