@@ -285,6 +285,10 @@ func mergeFiles(rows []*seen, common int) *draft {
 
 // mergeOptions is for `ls /a`, `ls -l /a` and `ls -l -a /a`: options that are there or not, in one place, and the same words behind them.
 func mergeOptions(rows []*seen, common int) *draft {
+	// rsync's first option holds all its flags, and never is away.
+	if base(rows[0].words[0]) == "rsync" && !slices.ContainsFunc(rows, func(s *seen) bool { return len(s.words) <= common || !isOption(s.words[common]) }) {
+		common++
+	}
 	runs := make([][]string, len(rows))
 	for i, s := range rows {
 		n := common
@@ -312,8 +316,11 @@ func mergeOptions(rows []*seen, common int) *draft {
 			return nil
 		}
 	}
-	pattern, _ := columns(rows, 0, common)
+	pattern, flags := columns(rows, 0, common)
 	end, guessed := columns(tails, 1, len(tails[0].words))
+	if len(flags) > 0 && pattern[common-1].parts[0].guess != nil {
+		pattern[common-1].parts[0].guess.hint = "flags"
+	}
 	if len(options) == 0 || len(options) > maxOptions || parting(tails, guessed) > 0 || tied(runs, tails, guessed) {
 		return nil
 	}

@@ -158,12 +158,18 @@ func guessAround(values []string) []part {
 			if p == "" && s == "" || anyOf(values, func(v string) bool { return len(v) <= len(p)+len(s) }) {
 				continue
 			}
-			if g := guessShape(cut(values, p, s)); g != nil {
+			g := guessShape(cut(values, p, s))
+			if g != nil && (g.kind == number || !isDotted(p, s)) {
 				return around(p, g, s)
 			}
 		}
 	}
 	return nil
+}
+
+// isDotted says whether what stands between a beginning and an end is but a part of something longer, such as an address.
+func isDotted(prefix, suffix string) bool {
+	return strings.HasSuffix(prefix, ".") || len(suffix) > 1 && suffix[0] == '.' && isDigit(suffix[1])
 }
 
 func around(prefix string, g *guess, suffix string) []part {

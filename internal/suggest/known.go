@@ -54,14 +54,14 @@ func knownAs(words []string) known {
 	case program == "git-receive-pack":
 		return known{label: "push", notes: []string{"The repository is what pins it; hooks in it run as the account. See examples/git.toml and examples/git-confined.toml."}}
 	case isServer(words):
-		k.mode, k.exact = "server", true
-		k.notes = []string{"A server on standard input: its client may ask it for anything that it can do as the account, whatever these words say. See confine in ssh-gate.toml(5)."}
+		k.mode, k.exact, k.lines = "server", true, []string{`confine = { write = ["/srv/CHANGE-ME"] }`}
+		k.notes = []string{"A server on standard input: its client may ask it for anything that it can do as the account, whatever these words say: confine pins it. See examples/sftp-confined.toml."}
 	case program == "sudo" || program == "doas":
 		k.exact = true
 		k.notes = []string{program + ` needs privileges = "keep" in the rule. What it may run, its own configuration says as well.`}
 	case runsArguments(program):
 		k.exact = true
-		k.notes = []string{"The program runs what its arguments say, so no word of them is guessed."}
+		k.notes = []string{"This program can be made to run others, so no word is guessed."}
 	}
 	return k
 }
@@ -109,8 +109,9 @@ func runsArguments(program string) bool {
 		return true
 	}
 	switch program {
-	case "awk", "gawk", "mawk", "sed", "find", "xargs", "parallel", "git", "hg", "make", "ssh", "scp", "rsync", "tar", "zip", "man", "less", "more", "vi", "vim", "nano", "ed", "emacs",
-		"screen", "tmux", "script", "docker", "podman", "kubectl", "nc", "ncat", "socat", "strace", "gdb", "watch", "crontab", "at", "openssl":
+	case "awk", "gawk", "mawk", "sed", "find", "xargs", "parallel", "git", "hg", "bzr", "brz", "make", "ssh", "scp", "rsync", "tar", "zip", "man", "less", "more", "vi", "vim", "nano", "ed", "emacs",
+		"screen", "tmux", "script", "docker", "podman", "kubectl", "nc", "ncat", "socat", "strace", "gdb", "watch", "crontab", "at", "openssl", "psql", "mysql",
+		"mariadb", "sqlite3":
 		return true
 	}
 	return false
@@ -148,7 +149,11 @@ func isServer(words []string) bool {
 		return slices.Contains(words, "-server")
 	case "rdiff-backup":
 		return slices.Contains(words, "--server")
-	case "hg", "bzr", "brz", "bup", "cvs", "svnserve", "git-annex-shell", "git-lfs-transfer", "git-lfs-authenticate", "mosh-server", "tmate", "nbdkit":
+	case "hg", "bzr", "brz":
+		return slices.Contains(words, "serve")
+	case "bup", "cvs":
+		return slices.Contains(words, "server")
+	case "svnserve", "git-annex-shell", "git-lfs-transfer", "mosh-server":
 		return true
 	}
 	return false
@@ -168,6 +173,15 @@ func rsync(words []string, sender bool) known {
 		}
 	}
 	return k
+}
+
+// hasActions says whether a program's first word tells what it does, so that a rule may be named after it.
+func hasActions(program string) bool {
+	switch program {
+	case "systemctl", "loginctl", "apt", "apt-get", "dnf", "yum", "zfs", "zpool", "btrfs", "git", "hg", "docker", "podman", "kubectl", "restic", "borg", "nmcli", "ip":
+		return true
+	}
+	return false
 }
 
 // accessOf guesses what a well-known program does with files; empty where it is not known.

@@ -35,7 +35,7 @@ type writer struct {
 
 func (w *writer) head(r *Requests) {
 	fmt.Fprintf(w, "# Suggested from %s, %d of them different. Whoever holds the key chose them:\n", count(r.all, "request"), len(r.list))
-	w.WriteString("# read every rule, and try it with ssh-gate explain, before you paste it into a policy.\n")
+	w.WriteString("# read every rule, and what was guessed for it, before you paste it into a policy.\n")
 }
 
 func (w *writer) foot(left int) {
@@ -115,19 +115,33 @@ func (w *writer) spell(d *draft) (text, name string, ok bool) {
 	return b.String(), name, holds(b.String(), d.rows)
 }
 
-// name makes up a name for a rule: what is done, or what does it.
+// name makes up a name for a rule: what is done, as in restart, or what does it.
 func (w *writer) name(d *draft) string {
-	label := d.label
-	first := d.patterns[0]
-	if len(first) > 1 && len(d.patterns) == 1 && label == base(d.rows[0].words[0]) {
-		if text, ok := first[1].literal(); ok && isAction(text) {
-			label = text
+	program := base(d.rows[0].words[0])
+	if first := d.patterns[0]; d.label == program && len(first) > 1 && len(d.patterns) == 1 {
+		if action, ok := first[1].literal(); ok && isAction(action) {
+			if hasActions(program) && !w.names[action] {
+				return w.unique(action)
+			}
+			if w.names[tidy(program)] || hasActions(program) {
+				return w.unique(program + "-" + action)
+			}
 		}
 	}
-	return w.unique(label)
+	return w.unique(d.label)
 }
 
 func (w *writer) unique(label string) string {
+	label = tidy(label)
+	name := label
+	for i := 2; w.names[name]; i++ {
+		name = label + "-" + strconv.Itoa(i)
+	}
+	return name
+}
+
+// tidy makes a name for a rule of any text.
+func tidy(label string) string {
 	b := []byte(label[:min(len(label), maxName)])
 	for i, c := range b {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c)
@@ -135,15 +149,10 @@ func (w *writer) unique(label string) string {
 			b[i] = '-'
 		}
 	}
-	label = strings.Trim(string(b), "._-")
-	if label == "" {
-		label = "rule"
+	if label = strings.Trim(string(b), "._-"); label == "" {
+		return "rule"
 	}
-	name := label
-	for i := 2; w.names[name]; i++ {
-		name = label + "-" + strconv.Itoa(i)
-	}
-	return name
+	return label
 }
 
 func (d *word) literal() (string, bool) {
@@ -194,14 +203,7 @@ func (n *namer) word(w *word, before string) string {
 
 // placeholder names a guess, and writes its type with what it was made from.
 func (n *namer) placeholder(g *guess, before string, whole bool) string {
-	hint := g.hint
-	switch program := named(n.program); {
-	case whole && isOption(before) && !strings.Contains(before, "=") && g.kind != options && hint != "option" && hint != "files":
-		hint = before
-	case whole && program != "" && (g.kind == list && hint != "option" || g.kind == class):
-		hint = program
-	}
-	name := n.unique(hint)
+	name := n.unique(n.hint(g, before, whole))
 	text := g.text
 	if g.kind == options {
 		inside := make([]string, len(g.inside))
@@ -212,6 +214,21 @@ func (n *namer) placeholder(g *guess, before string, whole bool) string {
 	}
 	fmt.Fprintf(&n.args, "# {%s}: %s seen, %s: %s.\nargs.%s = %s\n", name, count(len(g.values), "value"), showValues(g.values), g.why, name, text)
 	return name
+}
+
+// hint is what a placeholder is named after: the option before it, what the program calls it, or what it looks like.
+func (n *namer) hint(g *guess, before string, whole bool) string {
+	valued := whole && isOption(before) && !strings.Contains(before, "=")
+	switch own := named(n.program); {
+	case g.kind == options, g.hint == "option", g.hint == "files", g.hint == "flags":
+	case valued && strings.HasPrefix(before, "--"):
+		return before
+	case whole && own != "" && g.kind != number && g.kind != shaped:
+		return own
+	case valued && g.kind != path && len(before) == 2:
+		return before
+	}
+	return g.hint
 }
 
 func (n *namer) unique(hint string) string {
