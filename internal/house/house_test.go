@@ -21,7 +21,7 @@ const module = "example.org/ssh-gate/"
 // rooms are the packages of the product, from the cellar up: each may import only those that stand before it.
 var rooms = []string{
 	"internal/startup", "internal/privilege", "internal/address", "internal/argv", "internal/safefile", "internal/session", "internal/policy",
-	"internal/record", "internal/decide", "internal/confine", "internal/launch", "internal/gate", "internal/logbook", "internal/admin", "cmd/ssh-gate",
+	"internal/record", "internal/decide", "internal/suggest", "internal/confine", "internal/launch", "internal/gate", "internal/logbook", "internal/admin", "cmd/ssh-gate",
 }
 
 // apart are pairs of rooms that never meet, although one stands above the other.
