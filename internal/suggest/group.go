@@ -28,6 +28,7 @@ type part struct {
 
 const (
 	maxCommands = 32 // literal commands of one rule
+	maxWords    = 40 // of a request that is guessed at: so often rows may have to be parted
 	maxOptions  = 16 // options that one placeholder takes: where there are more, they are no options
 )
 
@@ -40,7 +41,7 @@ func partition(words []string) string {
 func drafts(rows []*seen) []*draft {
 	k := knownAs(rows[0].words)
 	var made []*draft
-	if k.exact {
+	if k.exact || slices.ContainsFunc(rows, func(s *seen) bool { return len(s.words) > maxWords }) {
 		for chunk := range slices.Chunk(rows, maxCommands) {
 			made = append(made, literal(chunk...))
 		}

@@ -2,7 +2,6 @@ package suggest
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -241,10 +240,9 @@ func guessShape(values []string) *guess {
 	if all(values, isInt) {
 		return guessInt(values)
 	}
-	for _, s := range shapes() {
-		re, err := regexp.Compile(`\A(?:` + s.regex + `)\z`)
-		if err == nil && all(values, re.MatchString) {
-			return &guess{kind: shaped, hint: s.hint, values: values, text: "{ regex = '" + s.regex + "' }", why: "any " + s.what}
+	for _, f := range forms() {
+		if all(values, f.fits) {
+			return &guess{kind: shaped, hint: f.hint, values: values, text: "{ regex = '" + f.regex + "' }", why: "any " + f.what}
 		}
 	}
 	if length := len(values[0]); length >= minHash && all(values, func(v string) bool { return len(v) == length && isHash(v) }) {
@@ -254,17 +252,42 @@ func guessShape(values []string) *guess {
 	return nil
 }
 
-type form struct{ regex, hint, what string }
+// form is a way of writing that tells what is meant. In a mask 0 is a digit, x a hexadecimal one, 9 any number of digits.
+type form struct{ mask, regex, hint, what string }
 
-func shapes() []form {
+func forms() []form {
+	const date, dateMask = `[0-9]{4}-[0-9]{2}-[0-9]{2}`, "0000-00-00"
 	return []form{
-		{`v[0-9]+\.[0-9]+`, "version", "version of two numbers"},
-		{`v[0-9]+\.[0-9]+\.[0-9]+`, "version", "version of three numbers"},
-		{`[0-9]+\.[0-9]+\.[0-9]+`, "version", "version of three numbers"},
-		{`[0-9]{4}-[0-9]{2}-[0-9]{2}`, "date", "date"},
-		{`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?`, "time", "date with a time of day"},
-		{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "id", "UUID"},
+		{"v9.9", `v[0-9]+\.[0-9]+`, "version", "version of two numbers"},
+		{"v9.9.9", `v[0-9]+\.[0-9]+\.[0-9]+`, "version", "version of three numbers"},
+		{"9.9.9", `[0-9]+\.[0-9]+\.[0-9]+`, "version", "version of three numbers"},
+		{dateMask, date, "date", "date"},
+		{dateMask + "T00:00", date + `T[0-9]{2}:[0-9]{2}`, "time", "date with a time of day"},
+		{dateMask + "T00:00:00", date + `T[0-9]{2}:[0-9]{2}:[0-9]{2}`, "time", "date with a time of day"},
+		{dateMask + "T00:00:00Z", date + `T[0-9]{2}:[0-9]{2}:[0-9]{2}Z`, "time", "date with a time of day"},
+		{"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "id", "UUID"},
 	}
+}
+
+func (f form) fits(v string) bool {
+	for i := range len(f.mask) {
+		if v == "" {
+			return false
+		}
+		switch m := f.mask[i]; {
+		case m == '9':
+			rest := strings.TrimLeft(v, "0123456789")
+			if len(rest) == len(v) {
+				return false
+			}
+			v = rest
+			continue
+		case m == '0' && !isDigit(v[0]), m == 'x' && strings.IndexByte("0123456789abcdef", v[0]) < 0, m != '0' && m != 'x' && v[0] != m:
+			return false
+		}
+		v = v[1:]
+	}
+	return v == ""
 }
 
 const minHash = 7 // digits of the shortest hash, as git abbreviates it
@@ -353,7 +376,8 @@ func isSystem(folder string) bool {
 	return false
 }
 
-// guessClass takes the characters seen, for the part of the words that differs; nil where no class will do.
+// guessClass takes the characters seen, for the part of the words that differs; nil where no class will do. The values may stand behind
+// a name and a sign already.
 func guessClass(values []string) []part {
 	prefix, suffix := shared(values)
 	before, after := cuts(prefix, false), cuts(suffix, true)
@@ -387,8 +411,8 @@ func guessClass(values []string) []part {
 			}
 		}
 	}
-	if len(others) > maxClass || longest > maxChars {
-		return nil
+	if len(others) > maxClass || longest > maxChars || slices.Contains(others, '/') && (p == "" || strings.IndexByte("=:,", p[len(p)-1]) >= 0) {
+		return nil // with a slash first the value would be an absolute path, which none was
 	}
 	slices.Sort(others)
 	g := &guess{kind: class, hint: "name", values: middle, why: "text of the characters and lengths seen",
