@@ -40,7 +40,7 @@ func verbs() []verb {
 	return []verb{
 		{"log [OPTION...]", "read the log: who asked for what, and why not", log},
 		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", unused},
-		{"suggest [OPTION...] [--] [REQUEST...]", "print rules for requests that were seen", suggestRules},
+		{"suggest [REQUEST...]", "print rules for requests, or for what a key was denied", suggestRules},
 		{"doctor [--config FILE]", "say whether the log of this host stands up as evidence", doctor},
 		{"help", "show this text", help},
 		{"version", "show the release", version},

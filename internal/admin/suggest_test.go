@@ -153,7 +153,7 @@ func TestSuggestMisuse(t *testing.T) {
 func TestSuggestHelp(t *testing.T) {
 	d := newDesk(t)
 	got := d.run("suggest", "-h")
-	example, _, _ := strings.Cut(got.out, "\n\nssh-gate suggest [OPTION...]")
+	example, _, _ := strings.Cut(got.out, "\n\nssh-gate suggest [REQUEST...]")
 	if got.status != exitOK || got.errs != "" || !strings.Contains(example, "\n  ssh-gate suggest -- '") {
 		t.Errorf("%+v", got)
 	}

@@ -34,7 +34,11 @@ type writer struct {
 }
 
 func (w *writer) head(r *Requests) {
-	fmt.Fprintf(w, "# Suggested from %s, %d of them different. Whoever holds the key chose them:\n", count(r.all, "request"), len(r.list))
+	different := ""
+	if n := len(r.list) + r.left; n < r.all {
+		different = fmt.Sprintf(", %d of them different", n)
+	}
+	fmt.Fprintf(w, "# Suggested from %s%s. Whoever holds the key chose what it asks for:\n", count(r.all, "request"), different)
 	w.WriteString("# read every rule, and what was guessed for it, before you paste it into a policy.\n")
 }
 
@@ -90,7 +94,7 @@ func (w *writer) spell(d *draft) (text, name string, ok bool) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n# %s", times(d.rows))
 	if len(d.rows) > 1 {
-		fmt.Fprintf(&b, ", %d different requests, such as", len(d.rows))
+		fmt.Fprintf(&b, ", in %d forms, such as", len(d.rows))
 	}
 	fmt.Fprintf(&b, ": %s\n", quoteShown(d.rows[0].text))
 	for _, note := range d.notes {
