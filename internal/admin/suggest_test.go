@@ -52,7 +52,7 @@ func TestSuggestInput(t *testing.T) {
 		"uptime\nls -l\n":             {"uptime", "ls -l"},
 		"uptime\nls -l":               {"uptime", "ls -l"},
 		"\nuptime\n":                  {"", "uptime"},
-		"a\x00b\r\nuptime":                  {"a\x00b\r", "uptime"},
+		"a\x00b\r\nuptime":            {"a\x00b\r", "uptime"},
 		long + "\nuptime\n":           {long, "uptime"},
 		long + "yz\nuptime":           {long + "y", "uptime"},
 		"uptime\n" + long + "y" + "z": {"uptime", long + "y"},

@@ -19,9 +19,24 @@ const placeholder = "/usr/local/sbin/CHANGE-ME"
 
 const needsRun = `run = "` + placeholder + `"`
 
-// knownAs recognises well-known requests. What they reach is often not in their words; then run or confine pins it, with a path that
-// only people know.
+// knownAs recognises well-known requests, behind sudo and its like as well: there only a program of the administrator's own pins them.
 func knownAs(words []string) known {
+	k := direct(words)
+	if !isWrapper(base(words[0])) || len(k.lines) > 0 {
+		return k
+	}
+	for i := 1; i < min(len(words), maxWords); i++ {
+		inner := direct(words[i:])
+		if len(inner.lines) > 0 && inner.mode != "builtin" && inner.mode != "path" {
+			return known{mode: "wrapped", label: k.label, exact: true, lines: []string{needsRun}, notes: inner.notes}
+		}
+	}
+	return k
+}
+
+// direct recognises well-known requests. What they reach is often not in their words; then run or confine pins it, with a path that
+// only people know.
+func direct(words []string) known {
 	program := base(words[0])
 	k := known{label: program}
 	has := func(w string) bool { return slices.Contains(words[1:], w) }

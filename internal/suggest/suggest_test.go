@@ -230,7 +230,7 @@ func TestGuesses(t *testing.T) {
 
 // TestOpensNothing: a request that would give more than its words say gets a rule that runs nothing until somebody has completed it.
 func TestOpensNothing(t *testing.T) {
-	for _, request := range []string{"sh", "bash", "/bin/bash -l", "zsh -i", "sh -s x", "sudo -i", "sudo -u root -s", "sudo bash", "su", "su -", "su - root", "env bash", "env A=b /bin/dash",
+	for _, request := range []string{"sh", "bash", "/bin/bash -l", "zsh -i", "sh -s x", "sudo -i", "sudo -u root -s", "sudo bash", "sudo -u root borg serve", "sudo /usr/lib/openssh/sftp-server", "nice rsync --server -sr.", "env A=b unison -server", "hg -R a serve --stdio", "/usr/bin/cvs server", "su", "su -", "su - root", "env bash", "env A=b /bin/dash",
 		"timeout 5 sh", "python3", "python3.11 -", "perl", "busybox", "exit", "cd /", "exec sh", "./x", "a/b", "/a/../b", "internal-sftp", "/usr/lib/openssh/sftp-server -l INFO",
 		"borg serve", "borg --lock-wait 5 serve", "rsync --server -slogDtpre.iLsfxCIvu", "rsync --server --sender -s"} {
 		answer := suggestFor(request)
@@ -241,7 +241,7 @@ func TestOpensNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, request := range []string{"uptime", "sh -c id", "python3 /opt/x.py", "sudo id", "echo sh", "borg list", "rsync --server . /a"} {
+	for _, request := range []string{"uptime", "sh -c id", "python3 /opt/x.py", "sudo id", "sudo ./x cd", "echo sh", "hg pull", "borg list", "rsync --server . /a"} {
 		if text := suggestFor(request).Text; strings.Contains(text, "CHANGE-ME") {
 			t.Errorf("%q: nothing is to be changed:\n%s", request, text)
 		}

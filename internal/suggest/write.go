@@ -35,7 +35,7 @@ type writer struct {
 
 func (w *writer) head(r *Requests) {
 	different := ""
-	if n := len(r.list) + r.left; n < r.all {
+	if n := len(r.list); r.left == 0 && n < r.all {
 		different = fmt.Sprintf(", %d of them different", n)
 	}
 	fmt.Fprintf(w, "# Suggested from %s%s. Whoever holds the key chose what it asks for:\n", count(r.all, "request"), different)
