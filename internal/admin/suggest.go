@@ -26,22 +26,15 @@ const suggestExample = `Rules for requests, one an argument or one a line of sta
 // maxLines bounds how many lines of standard input are read. Different ones are bounded in suggest.
 const maxLines = 1_000_000
 
+// suggestOptions say where the log is, and which of its requests are wanted.
+type suggestOptions struct {
+	key, file, config string
+	since, until      time.Time
+}
+
 func suggestRules(c *call) int {
-	var key, file, config string
-	var since, until time.Time
-	options := flag.NewFlagSet("suggest", flag.ContinueOnError)
-	options.StringVar(&key, "key", "", "what the log says that this key was denied, a `NAME`")
-	moment := func(to *time.Time, name, usage string) {
-		options.Func(name, usage, func(value string) (err error) {
-			*to, err = c.moment(value)
-			return err
-		})
-	}
-	moment(&since, "since", "with --key: from this `TIME` on: 90d, 12h, today, 2026-11-22")
-	moment(&until, "until", "with --key: before this `TIME`")
-	options.StringVar(&file, "file", "", "with --key: the log `FILE`, rotated ones beside it included, not the one that the configuration names")
-	options.StringVar(&config, "config", "", "with --key: this configuration of the host, a `FILE`")
-	options.SetOutput(io.Discard)
+	o := &suggestOptions{}
+	options := o.define(c)
 	switch err := options.Parse(c.args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(c.out, suggestExample)
@@ -51,16 +44,14 @@ func suggestRules(c *call) int {
 		return c.misused(err.Error())
 	}
 	var requests suggest.Requests
-	fromLog := false
-	options.Visit(func(*flag.Flag) { fromLog = true })
+	fromLog := options.NFlag() > 0
 	switch given := options.Args(); {
 	case fromLog && len(given) > 0:
 		return c.misused("options read the log, and requests are given, too; leave one of the two out")
-	case fromLog && !policy.IsName(key):
-		return c.misused(fmt.Sprintf("--key %+q is no name of a key", key))
+	case fromLog && !policy.IsName(o.key):
+		return c.misused(fmt.Sprintf("--key %+q is no name of a key", o.key))
 	case fromLog:
-		only := filter{keys: []string{key}, events: []string{string(record.Denied)}, reasons: aboutRequests(), since: since, until: until}
-		if status := c.deniedRequests(&requests, &only, file, config); status != exitOK {
+		if status := c.deniedRequests(&requests, o); status != exitOK {
 			return status
 		}
 	case len(given) == 0 && isTerminal(os.Stdin):
@@ -77,6 +68,23 @@ func suggestRules(c *call) int {
 	return c.tellRules(&requests)
 }
 
+func (o *suggestOptions) define(c *call) *flag.FlagSet {
+	options := flag.NewFlagSet("suggest", flag.ContinueOnError)
+	options.SetOutput(io.Discard)
+	options.StringVar(&o.key, "key", "", "what the log says that this key was denied, a `NAME`")
+	moment := func(to *time.Time, name, usage string) {
+		options.Func(name, usage, func(value string) (err error) {
+			*to, err = c.moment(value)
+			return err
+		})
+	}
+	moment(&o.since, "since", "with --key: from this `TIME` on: 90d, 12h, today, 2026-11-22")
+	moment(&o.until, "until", "with --key: before this `TIME`")
+	options.StringVar(&o.file, "file", "", "with --key: the log `FILE`, rotated ones beside it included, not the one that the configuration names")
+	options.StringVar(&o.config, "config", "", "with --key: this configuration of the host, a `FILE`")
+	return options
+}
+
 // aboutRequests are the reasons for a denial that a rule could have changed. What was denied because of who asked, or from where,
 // is no ground for a rule.
 func aboutRequests() []string {
@@ -88,8 +96,9 @@ func aboutRequests() []string {
 }
 
 // deniedRequests takes requests from the log. One that the log has only in part is passed over: what was cut off is not known.
-func (c *call) deniedRequests(to *suggest.Requests, only *filter, file, config string) int {
-	book, status := c.openBook(file, config)
+func (c *call) deniedRequests(to *suggest.Requests, o *suggestOptions) int {
+	only := filter{keys: []string{o.key}, events: []string{string(record.Denied)}, reasons: aboutRequests(), since: o.since, until: o.until}
+	book, status := c.openBook(o.file, o.config)
 	if book == nil {
 		return status
 	}

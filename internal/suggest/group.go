@@ -177,7 +177,7 @@ func columns(rows []*seen, from, to int) ([]word, []column) {
 		}
 		parts := guessWord(values, rows[0].words[0])
 		pattern = append(pattern, word{parts: parts})
-		listed := !slices.ContainsFunc(parts, func(p part) bool { return p.guess != nil && p.guess.kind != list })
+		listed := !slices.ContainsFunc(parts, func(p part) bool { return p.guess != nil && p.guess.kind != kindList })
 		guessed = append(guessed, column{i, values, listed})
 	}
 	return pattern, guessed

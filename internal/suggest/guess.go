@@ -18,12 +18,12 @@ type guess struct {
 }
 
 const (
-	list byte = iota + 1
-	number
-	shaped
-	path
-	class
-	options
+	kindList byte = iota + 1
+	kindInt
+	kindForm
+	kindPath
+	kindChars
+	kindOptions
 )
 
 const (
@@ -158,7 +158,7 @@ func guessAround(values []string) []part {
 				continue
 			}
 			g := guessShape(cut(values, p, s))
-			if g != nil && (g.kind == number || !isDotted(p, s)) {
+			if g != nil && (g.kind == kindInt || !isDotted(p, s)) {
 				return around(p, g, s)
 			}
 		}
@@ -242,11 +242,11 @@ func guessShape(values []string) *guess {
 	}
 	for _, f := range forms() {
 		if all(values, f.fits) {
-			return &guess{kind: shaped, hint: f.hint, values: values, text: "{ regex = '" + f.regex + "' }", why: "any " + f.what}
+			return &guess{kind: kindForm, hint: f.hint, values: values, text: "{ regex = '" + f.regex + "' }", why: "any " + f.what}
 		}
 	}
 	if length := len(values[0]); length >= minHash && all(values, func(v string) bool { return len(v) == length && isHash(v) }) {
-		return &guess{kind: shaped, hint: "hash", values: values, text: fmt.Sprintf("{ regex = '[0-9a-f]{%d}' }", length),
+		return &guess{kind: kindForm, hint: "hash", values: values, text: fmt.Sprintf("{ regex = '[0-9a-f]{%d}' }", length),
 			why: fmt.Sprintf("any %d hexadecimal digits", length)}
 	}
 	return nil
@@ -309,7 +309,7 @@ func guessInt(values []string) *guess {
 		n, _ := strconv.ParseInt(v, 10, 64)
 		lo, hi = min(lo, n), max(hi, n)
 	}
-	return &guess{kind: number, hint: "n", values: values, text: fmt.Sprintf("{ int = [%d, %d] }", lo, hi), why: "whole numbers from the least to the greatest seen"}
+	return &guess{kind: kindInt, hint: "n", values: values, text: fmt.Sprintf("{ int = [%d, %d] }", lo, hi), why: "whole numbers from the least to the greatest seen"}
 }
 
 func guessList(values []string) *guess {
@@ -324,19 +324,18 @@ func guessList(values []string) *guess {
 	for i, v := range values {
 		quoted[i] = quote(v)
 	}
-	return &guess{kind: list, hint: hint, values: values, text: "[" + strings.Join(quoted, ", ") + "]", why: "these and no other"}
+	return &guess{kind: kindList, hint: hint, values: values, text: "[" + strings.Join(quoted, ", ") + "]", why: "these and no other"}
 }
 
 // guessPath finds the deepest folder that has all. The root and the system's own folders are too much to guess.
 func guessPath(values []string, program string) *guess {
-	list := guessList(values)
-	list.hint = "path"
-	itself := false
+	these := guessList(values)
+	these.hint = "path"
 	common := strings.Split(strings.TrimSuffix(values[0], "/"), "/")
 	for _, v := range values {
 		parts := strings.Split(strings.TrimSuffix(v, "/"), "/")
 		if slices.Contains(parts[1:], "") || slices.Contains(parts, ".") || slices.Contains(parts, "..") {
-			return list
+			return these
 		}
 		n := 0
 		for n < len(common) && n < len(parts) && parts[n] == common[n] {
@@ -346,14 +345,11 @@ func guessPath(values []string, program string) *guess {
 	}
 	root := strings.Join(common, "/")
 	if root == "" || isSystem(root) {
-		list.why = "these and no other, because the folder that has them all is too much to guess"
-		return list
+		these.why = "these and no other, because the folder that has them all is too much to guess"
+		return these
 	}
-	for _, v := range values {
-		itself = itself || strings.TrimSuffix(v, "/") == root
-	}
-	g := &guess{kind: path, hint: "path", values: values, text: "{ path = " + quote(root), why: "any path below the deepest folder that has them all"}
-	if !itself {
+	g := &guess{kind: kindPath, hint: "path", values: values, text: "{ path = " + quote(root), why: "any path below the deepest folder that has them all"}
+	if !anyOf(values, func(v string) bool { return strings.TrimSuffix(v, "/") == root }) {
 		g.text += ", itself = false"
 	}
 	switch access := accessOf(program); access {
@@ -386,11 +382,26 @@ func guessClass(values []string) []part {
 		p, s = "", ""
 	}
 	middle := cut(values, p, s)
-	lower, upper, digits, dash := "", "", "", ""
-	var others []rune
+	chars, ok := characters(middle)
+	if !ok || strings.Contains(chars, "/") && (p == "" || strings.IndexByte("=:,", p[len(p)-1]) >= 0) {
+		return nil // with a slash first the value would be an absolute path, which none was
+	}
 	shortest, longest := len(middle[0]), 0
 	for _, v := range middle {
 		shortest, longest = min(shortest, len(v)), max(longest, len(v))
+	}
+	if longest > maxChars {
+		return nil
+	}
+	return around(p, &guess{kind: kindChars, hint: "name", values: middle, why: "text of the characters and lengths seen",
+		text: fmt.Sprintf("{ chars = %s, len = [%d, %d] }", quote(chars), shortest, longest)}, s)
+}
+
+// characters spells the class of all characters of the values, - last; no class takes the components . and .. of a path.
+func characters(values []string) (class string, ok bool) {
+	lower, upper, digits, dash := "", "", "", ""
+	var others []rune
+	for _, v := range values {
 		for _, c := range v {
 			switch {
 			case c >= 'a' && c <= 'z':
@@ -407,17 +418,15 @@ func guessClass(values []string) []part {
 		}
 		for component := range strings.SplitSeq(v, "/") {
 			if component == "." || component == ".." {
-				return nil
+				return "", false
 			}
 		}
-	}
-	if len(others) > maxClass || longest > maxChars || slices.Contains(others, '/') && (p == "" || strings.IndexByte("=:,", p[len(p)-1]) >= 0) {
-		return nil // with a slash first the value would be an absolute path, which none was
+		if len(others) > maxClass {
+			return "", false
+		}
 	}
 	slices.Sort(others)
-	g := &guess{kind: class, hint: "name", values: middle, why: "text of the characters and lengths seen",
-		text: fmt.Sprintf("{ chars = %s, len = [%d, %d] }", quote(upper+lower+digits+string(others)+dash), shortest, longest)}
-	return around(p, g, s)
+	return lower + upper + digits + string(others) + dash, true
 }
 
 // maxChars is how long a value of chars may be.
@@ -425,7 +434,7 @@ const maxChars = 255
 
 // guessOptions is for options that are there or not. Those that have the same name and different values become one.
 func guessOptions(seen []string, program string) *guess {
-	g := &guess{kind: options, hint: "options", values: seen, why: "any of them, in any order, each as often as it stands in the list"}
+	g := &guess{kind: kindOptions, hint: "options", values: seen, why: "any of them, in any order, each as often as it stands in the list"}
 	var order []string
 	named := make(map[string][]string)
 	for _, o := range seen {

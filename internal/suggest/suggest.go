@@ -64,49 +64,52 @@ type Answer struct {
 
 // Rules suggests rules for all requests.
 func (r *Requests) Rules() Answer {
-	w := writer{names: make(map[string]bool)}
+	w := writer{names: make(map[string]bool), left: r.left}
 	w.head(r)
-	var plain [][]*seen
-	at := make(map[string]int)
-	var blank *seen
-	var shells []*seen
-	var broken []*seen
-	for _, s := range r.list {
-		words, problem := argv.Split(s.text)
-		switch {
-		case problem == nil && len(words) == 0:
-			if blank == nil {
-				blank = &seen{text: s.text}
-			}
-			blank.times += s.times
-		case problem == nil:
-			s.words = words
-			key := partition(words)
-			if _, known := at[key]; !known {
-				at[key] = len(plain)
-				plain = append(plain, nil)
-			}
-			plain[at[key]] = append(plain[at[key]], s)
-		case problem.Kind == argv.NeedsShell && writable(s.text):
-			shells = append(shells, s)
-		default:
-			broken = append(broken, s)
-		}
-	}
-	for _, rows := range plain {
+	s := r.sort()
+	for _, rows := range s.plain {
 		for _, d := range drafts(rows) {
 			w.rule(d)
 		}
 	}
-	for _, s := range shells {
-		w.raw(s)
+	for _, one := range s.shells {
+		w.raw(one)
 	}
-	if blank != nil {
-		w.blank(blank)
+	if s.blank.times > 0 {
+		w.blank(&s.blank)
 	}
-	w.broken(broken)
-	w.foot(r.left)
-	return Answer{Text: w.String(), Rules: w.rules, Drafts: w.drafts, Left: w.left + r.left}
+	w.broken(s.broken)
+	w.foot()
+	return Answer{Text: w.String(), Rules: w.rules, Drafts: w.drafts, Left: w.left}
+}
+
+// sorted are requests by what can be done about them.
+type sorted struct {
+	plain  [][]*seen // those that may share rules together
+	shells []*seen
+	blank  seen
+	broken []*seen
+}
+
+func (r *Requests) sort() *sorted {
+	s := &sorted{}
+	var plain []*seen
+	for _, one := range r.list {
+		words, problem := argv.Split(one.text)
+		switch {
+		case problem == nil && len(words) == 0:
+			s.blank.times += one.times
+		case problem == nil:
+			one.words = words
+			plain = append(plain, one)
+		case problem.Kind == argv.NeedsShell && writable(one.text):
+			s.shells = append(s.shells, one)
+		default:
+			s.broken = append(s.broken, one)
+		}
+	}
+	s.plain = split(plain, func(one *seen) string { return partition(one.words) })
+	return s
 }
 
 // writable says whether a request that needs a shell can ever be allowed: the gate compares raw text before anything else, but nobody

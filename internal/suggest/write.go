@@ -42,11 +42,10 @@ func (w *writer) head(r *Requests) {
 	w.WriteString("# read every rule, and what was guessed for it, before you paste it into a policy.\n")
 }
 
-func (w *writer) foot(left int) {
-	if w.left += left; w.left > 0 {
+func (w *writer) foot() {
+	if w.left > 0 {
 		fmt.Fprintf(w, "\n# %s more: too many for one answer. Suggest rules for fewer at a time.\n", count(w.left, "request"))
 	}
-	w.left -= left
 }
 
 // rule writes one rule that was held against its own requests; where it fails, the requests as they were sent.
@@ -209,7 +208,7 @@ func (n *namer) word(w *word, before string) string {
 func (n *namer) placeholder(g *guess, before string, whole bool) string {
 	name := n.unique(n.hint(g, before, whole))
 	text := g.text
-	if g.kind == options {
+	if g.kind == kindOptions {
 		inside := make([]string, len(g.inside))
 		for i := range g.inside {
 			inside[i] = quote(n.word(&g.inside[i], ""))
@@ -224,12 +223,12 @@ func (n *namer) placeholder(g *guess, before string, whole bool) string {
 func (n *namer) hint(g *guess, before string, whole bool) string {
 	valued := whole && isOption(before) && !strings.Contains(before, "=")
 	switch own := named(n.program); {
-	case g.kind == options, g.hint == "option", g.hint == "files", g.hint == "flags":
+	case g.kind == kindOptions, g.hint == "option", g.hint == "files", g.hint == "flags":
 	case valued && strings.HasPrefix(before, "--"):
 		return before
-	case whole && own != "" && g.kind != number && g.kind != shaped:
+	case whole && own != "" && g.kind != kindInt && g.kind != kindForm:
 		return own
-	case valued && g.kind != path && len(before) == 2:
+	case valued && g.kind != kindPath && len(before) == 2:
 		return before
 	}
 	return g.hint
