@@ -29,7 +29,7 @@ var Version = "development"
 type verb struct {
 	usage   string // begins with the verb's name
 	summary string
-	example string // a call that people may copy
+	example string // calls that people may copy, one a line
 	run     func(*call) int
 }
 
@@ -42,11 +42,13 @@ func (v *verb) name() string {
 func verbs() []verb {
 	return []verb{
 		{"check [OPTION...] [FILE|NAME...]", "find what is wrong and what is doubtful in policies",
-			"ssh-gate check; ssh-gate check /etc/ssh-gate/keys/deploy.toml", checkPolicies},
+			"ssh-gate check\nssh-gate check deploy\nssh-gate check ./deploy.toml", checkPolicies},
 		{"explain --key NAME [OPTION...] [-- REQUEST...]", "say what the gate would do with a request, and why",
-			"ssh-gate explain --key deploy -- systemctl restart app.service", explain},
+			"ssh-gate explain --key deploy -- systemctl restart app.service\nssh-gate explain --last\nssh-gate explain k3v9t2ma", explain},
 		{"log [OPTION...]", "read the log: who asked for what, and why not", "ssh-gate log --since today --event denied", log},
 		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", "ssh-gate unused --since 90d", unused},
+		{"suggest [OPTION...] [-- REQUEST...]", "print rules for requests, or for what a key was denied",
+			"ssh-gate suggest -- 'systemctl restart app' 'systemctl restart worker'\nssh-gate suggest < requests.txt\nssh-gate suggest --key deploy --since 30d", suggestRules},
 		{"doctor [OPTION...]", "say whether the log of this host stands up as evidence", "ssh-gate doctor", doctor},
 		{"help", "show this text", "ssh-gate help", help},
 		{"version", "show the release", "ssh-gate version", version},
@@ -178,7 +180,7 @@ func dashed(name string) string {
 // usage tells a verb's options, with two dashes before names of more than one letter, as people type them.
 func (c *call) usage(options *flag.FlagSet) {
 	v, _ := find(c.verb)
-	fmt.Fprintf(c.out, "Example:\n  %s\n\nssh-gate %s: %s\n", v.example, v.usage, v.summary)
+	fmt.Fprintf(c.out, "Example:\n  %s\n\nssh-gate %s: %s\n", strings.ReplaceAll(v.example, "\n", "\n  "), v.usage, v.summary)
 	options.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
 		spelled := strings.TrimSpace(dashed(f.Name) + " " + value)

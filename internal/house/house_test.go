@@ -33,6 +33,7 @@ var rooms = []string{
 	"internal/host",
 	"internal/listing",
 	"internal/decide",
+	"internal/suggest",
 	"internal/confine",
 	"internal/plan",
 	"internal/launch",
