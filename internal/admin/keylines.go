@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/session"
 )
 
 // keyFiles are where sshd looks for the keys of an account unless AuthorizedKeysFile says otherwise, sshd_config(5).
@@ -22,9 +24,8 @@ func (e *examination) keyLines(files []listed) {
 	byProof := false
 	unseen := 0
 	for _, account := range loginAccounts() {
-		for _, name := range keyFiles {
-			file := filepath.Join(account.home, name)
-			text, err := account.read(file)
+		for _, file := range defaultKeyFiles(account.Home) {
+			text, err := readKeyFile(&account, file)
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				continue
@@ -109,26 +110,37 @@ func sameFile(a, b string) bool {
 	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
-// loginAccount is an account of this host that may have keys.
-type loginAccount struct{ name, home string }
-
 // loginAccounts are those of /etc/passwd, each home once.
-func loginAccounts() []loginAccount {
+func loginAccounts() []session.Account {
 	text, err := os.ReadFile("/etc/passwd")
 	if err != nil {
 		return nil
 	}
-	var accounts []loginAccount
+	var accounts []session.Account
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(text)) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
 		if len(f) != 7 || !strings.HasPrefix(f[5], "/") || seen[f[5]] {
 			continue
 		}
+		uid, uidErr := strconv.Atoi(f[2])
+		gid, gidErr := strconv.Atoi(f[3])
+		if uidErr != nil || gidErr != nil {
+			continue
+		}
 		seen[f[5]] = true
-		accounts = append(accounts, loginAccount{f[0], f[5]})
+		accounts = append(accounts, session.Account{UID: uid, GID: gid, Name: f[0], Home: f[5], Shell: f[6]})
 	}
 	return accounts
 }
 
-func (a *loginAccount) read(file string) ([]byte, error) { return readPlain(file) }
+func defaultKeyFiles(home string) []string {
+	files := make([]string, len(keyFiles))
+	for i, name := range keyFiles {
+		files[i] = filepath.Join(home, name)
+	}
+	return files
+}
+
+// readKeyFile reads a file of an account's keys.
+func readKeyFile(_ *session.Account, file string) ([]byte, error) { return readPlain(file) }
