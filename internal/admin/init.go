@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.org/ssh-gate/internal/argv"
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/safefile"
@@ -201,7 +202,7 @@ func (c *call) publicKey(file string) (*keyline.PublicKey, int) {
 	}
 	key, fault := keyline.ReadPublic(text)
 	if fault != nil {
-		return nil, c.fail(fmt.Errorf("%+q %w", file, fault), strings.ReplaceAll(fault.Hint, "FILE", file))
+		return nil, c.fail(fmt.Errorf("%+q %w", file, fault), strings.ReplaceAll(fault.Hint, "FILE", argv.Quote([]string{file})))
 	}
 	key.Comment = cleanComment(key.Comment)
 	return key, exitOK

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,6 +144,29 @@ func (o *initOptions) own(t *testing.T, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
 		check(t, os.Lchown(path, o.account.UID, o.account.GID))
+	}
+}
+
+// TestActAs: f has the rights of the account, its group alone among them, and afterwards all is as it was.
+func TestActAs(t *testing.T) {
+	needRoot(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own, err := unix.Getgroups()
+	check(t, err)
+	check(t, unix.Setgroups([]int{0, 7})) // of this thread
+	defer unix.Setgroups(own)
+	failed := errors.New("failed")
+	err = actAs(session.Account{UID: nobody, GID: nobody + 1}, func() error {
+		groups, err := unix.Getgroups()
+		if unix.Geteuid() != nobody || unix.Getegid() != nobody+1 || fmt.Sprint(groups) != fmt.Sprintf("[%d]", nobody+1) || err != nil {
+			t.Errorf("%d, %d, %v, %v", unix.Geteuid(), unix.Getegid(), groups, err)
+		}
+		return failed
+	})
+	groups, groupsErr := unix.Getgroups()
+	if err != failed || unix.Geteuid() != 0 || unix.Getegid() != 0 || fmt.Sprint(groups) != "[0 7]" || groupsErr != nil {
+		t.Errorf("%v, %d, %d, %v", err, unix.Geteuid(), unix.Getegid(), groups)
 	}
 }
 

@@ -64,6 +64,28 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+// TestCreateAt: what comes to stand there after the look is not replaced either.
+func TestCreateAt(t *testing.T) {
+	dir := t.TempDir()
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := os.WriteFile(dir+"/there", []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := CreateAt(fd, "there", []byte("new"), 0o600); !errors.Is(err, unix.EEXIST) {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(dir + "/there"); err != nil || string(text) != "old" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
 // TestCreateFull: on a full file system nothing is left, and what was there stays.
 func TestCreateFull(t *testing.T) {
 	if os.Geteuid() != 0 {
