@@ -81,6 +81,13 @@ func TestInit(t *testing.T) {
 	if o := initKey(); o.status != 1 || o.stdout != "" || !strings.Contains(o.stderr, `"/home/deploy/.ssh" is a link`) {
 		t.Errorf(".ssh is a link: %+v", o)
 	}
+	check(t, os.Remove("/etc/ssh-gate/keys/ci.toml"))
+	if o := initKey(); o.status != 1 {
+		t.Errorf(".ssh is a link: %+v", o)
+	}
+	if _, err := os.Lstat("/etc/ssh-gate/keys/ci.toml"); err == nil {
+		t.Error("there is a policy for a key line that was refused")
+	}
 	if _, err := os.Lstat("/etc/authorized_keys"); err == nil {
 		t.Error("it wrote through the link")
 	}

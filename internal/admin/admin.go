@@ -40,7 +40,7 @@ func verbs() []verb {
 	return []verb{
 		{"log [OPTION...]", "read the log: who asked for what, and why not", log},
 		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", unused},
-		{"init NAME --public-key FILE [OPTION...]", "write the first policy of a key, and its key line", initKey},
+		{"init NAME [OPTION...]", "write the first policy of a key, and its key line", initKey},
 		{"doctor [--config FILE]", "say whether the log of this host stands up as evidence", doctor},
 		{"help", "show this text", help},
 		{"version", "show the release", version},

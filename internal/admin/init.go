@@ -63,11 +63,16 @@ func initKey(c *call) int {
 		fmt.Fprintf(c.out, "# %s\n%s\n# authorized_keys\n", o.policyFile(), o.policyText())
 		return c.printLine(o)
 	}
+	if o.installs() {
+		if status := c.installLine(o, true); status != exitOK { // before there is a policy for nothing
+			return status
+		}
+	}
 	if status := c.writePolicy(o); status != exitOK {
 		return status
 	}
-	if o.install != "" && o.format == formatText {
-		if status := c.installLine(o); status != exitOK {
+	if o.installs() {
+		if status := c.installLine(o, false); status != exitOK {
 			return status
 		}
 	}
@@ -82,6 +87,9 @@ func initKey(c *call) int {
 	}
 	return exitOK
 }
+
+// installs says whether a key line is put in; for other tools the account is only named.
+func (o *initOptions) installs() bool { return o.install != "" && o.format == formatText }
 
 func (c *call) initOptions() (o *initOptions, status int, ok bool) {
 	o = &initOptions{dir: policy.KeysDir, format: formatText}
@@ -123,9 +131,9 @@ func (o *initOptions) misuse() string {
 		return fmt.Sprintf("%+q is no name of a key; it takes letters, digits and . _ -, a letter or digit first, at most 64", o.name)
 	case o.format != formatText && o.format != formatAnsible && o.format != formatPuppet:
 		return fmt.Sprintf("--format takes text, ansible or puppet, not %+q", o.format)
-	case o.print && o.install != "" && o.format == formatText:
+	case o.print && o.installs():
 		return "--print writes nothing, and --install writes; give one of them"
-	case (o.replace || o.keys != "") && (o.install == "" || o.format != formatText):
+	case (o.replace || o.keys != "") && !o.installs():
 		return "--replace and --authorized-keys go with --install only, and with --format text"
 	}
 	return ""
@@ -226,7 +234,7 @@ func (c *call) initInputs(o *initOptions) int {
 	if o.install != "" && !session.Plain(o.install, "$") {
 		return c.misused(fmt.Sprintf("%+q is no name of an account", o.install))
 	}
-	if o.install == "" || o.format != formatText {
+	if !o.installs() {
 		return exitOK
 	}
 	account, err := session.AccountNamed(o.install)

@@ -45,7 +45,8 @@ func refuse(hint, format string, args ...any) error {
 	return &refusal{fmt.Sprintf(format, args...), hint}
 }
 
-func (c *call) installLine(o *initOptions) int {
+// installLine puts the line in, or only says whether that would be refused; it makes .ssh where it is missing all the same.
+func (c *call) installLine(o *initOptions, try bool) int {
 	var notes []string
 	work := func() error {
 		k, err := o.openKeys()
@@ -53,6 +54,10 @@ func (c *call) installLine(o *initOptions) int {
 			return err
 		}
 		defer unix.Close(k.dir)
+		if try {
+			_, err = k.judge(o)
+			return err
+		}
 		notes, err = k.put(o, c.now.UTC().Format("20060102T150405Z"))
 		return err
 	}
@@ -251,12 +256,9 @@ func (k *keysFile) put(o *initOptions, now string) (notes []string, err error) {
 			return nil, refuse("try again", "another process holds the folder of %+q", k.path)
 		}
 	}
-	if err := k.second(o); err != nil {
-		return nil, err
-	}
-	e, err := edit(k.old, o.line(), o.replace)
+	e, err := k.judge(o)
 	if err != nil {
-		return nil, prefixed(k.path, err)
+		return nil, err
 	}
 	notes = e.notes
 	if e.text == nil {
@@ -281,6 +283,18 @@ func (k *keysFile) put(o *initOptions, now string) (notes []string, err error) {
 	}
 	return append(notes, fmt.Sprintf("%s line %d of %s%s", what, e.number, k.path, kept),
 		"sshd_config may name another file for the keys: sshd -T | grep -i authorizedkeysfile"), nil
+}
+
+// judge says what is to be done to the file.
+func (k *keysFile) judge(o *initOptions) (*edited, error) {
+	if err := k.second(o); err != nil {
+		return nil, err
+	}
+	e, err := edit(k.old, o.line(), o.replace)
+	if err != nil {
+		return nil, prefixed(k.path, err)
+	}
+	return e, nil
 }
 
 func prefixed(path string, err error) error {
