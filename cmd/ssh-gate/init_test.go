@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/testhost"
 	"example.org/ssh-gate/internal/testsshd"
 )
@@ -152,4 +153,61 @@ func TestInitFull(t *testing.T) {
 	attempt("full", "hint: the file system or the quota is full: df -h /home/deploy")
 	testhost.Run(t, "mount", "-o", "remount,ro", "/home/deploy")
 	attempt("read-only", "hint: the file system is mounted read-only: findmnt -T /home/deploy")
+}
+
+// TestInitFormats hands what init prints for other tools to these tools, which write the very key line that init prints itself.
+func TestInitFormats(t *testing.T) {
+	dir := testsshd.SafeDir(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", "it's {{ me }}", "-f", in("key"))
+	initKey := func(format string) string {
+		o := run(t, command(nil, gateProgram(), "init", "ci", "--public-key", in("key.pub"), "--policy-dir", dir, "--from", "203.0.113.0/24,2001:db8::1", "--expires", "2099-12-31",
+			"--format", format, "--install", account().name, "--print"))
+		if format == "text" { // which would write
+			o = run(t, command(nil, gateProgram(), "init", "ci", "--public-key", in("key.pub"), "--policy-dir", dir, "--from", "203.0.113.0/24,2001:db8::1", "--expires", "2099-12-31"))
+			return o.stdout
+		}
+		_, text, ok := strings.Cut(o.stdout, "\n# authorized_keys\n")
+		if o.status != 0 || !ok {
+			t.Fatalf("%s: %+v", format, o)
+		}
+		return text
+	}
+	lines, err := keyline.Parse([]byte(initKey("text")))
+	check(t, err)
+	want := lines[0]
+	apply := func(tool string, words ...string) {
+		t.Helper()
+		cmd := command(append(os.Environ(), "HOME="+dir, "LC_ALL=C.UTF-8"), words...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", tool, err, out)
+		}
+		text, err := os.ReadFile(in(tool))
+		check(t, err)
+		lines, err := keyline.Parse(text)
+		check(t, err)
+		last := lines[len(lines)-1]
+		if last.Kind != keyline.Key || keyline.JoinOptions(last.Options) != keyline.JoinOptions(want.Options) || !last.Public.Same(&want.Public) {
+			t.Errorf("%s wrote %s, want %s", tool, last.Text, want.Text)
+		}
+	}
+	t.Run("ansible", func(t *testing.T) {
+		if _, err := exec.LookPath("ansible-playbook"); err != nil {
+			t.Skip("ansible-playbook is missing: apt-get install ansible")
+		}
+		play := "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n"
+		for line := range strings.Lines(initKey("ansible")) {
+			play += "    " + line
+		}
+		check(t, os.WriteFile(in("play.yml"), []byte(play+"        path: "+in("ansible")+"\n        manage_dir: false\n"), 0o600))
+		apply("ansible", "ansible-playbook", "-i", "localhost,", in("play.yml"))
+	})
+	t.Run("puppet", func(t *testing.T) {
+		if _, err := os.Stat("/usr/share/puppet/modules/sshkeys_core"); err != nil {
+			t.Skip("puppet's sshkeys_core is missing: apt-get install puppet-agent puppet-module-puppetlabs-sshkeys-core")
+		}
+		resource := strings.Replace(initKey("puppet"), "\n}\n", "\n  target  => '"+in("puppet")+"',\n}\n", 1)
+		check(t, os.WriteFile(in("site.pp"), []byte(resource), 0o600))
+		apply("puppet", "puppet", "apply", "--confdir", in("conf"), "--vardir", in("var"), in("site.pp"))
+	})
 }
