@@ -277,7 +277,11 @@ func (c *call) writePolicy(o *initOptions) int {
 	case errors.As(err, &fault):
 		return c.fail(err, fault.Hint)
 	}
-	return c.fail(fmt.Errorf("the policy %+q cannot be written: %w", file, err), whatToDo(err, o.dir)+"; or name a folder of your own: --policy-dir DIR")
+	hint := whatToDo(err, o.dir)
+	if errors.Is(err, unix.EACCES) {
+		hint = "do it as root, or name a folder of your own: --policy-dir DIR"
+	}
+	return c.fail(fmt.Errorf("the policy %+q cannot be written: %w", file, err), hint)
 }
 
 func (c *call) keepPolicy(o *initOptions, file string) int {

@@ -149,6 +149,10 @@ func TestInitRefuses(t *testing.T) {
 			t.Errorf("%s: %s\nbecame\n%s", args, before, after)
 		}
 	}
+	if os.Geteuid() != 0 {
+		d.want(exitFindings, "", "ssh-gate: error: the policy \"/usr/ci.toml\" cannot be written: permission denied\nssh-gate: hint: do it as root, or name a folder of your own: --policy-dir DIR\n",
+			"init", "ci", "--public-key", "$DIR/ci.pub", "--policy-dir", "/usr")
+	}
 	// A link to a folder that is trusted is as good as the folder.
 	if got := d.run("init", "ci", "--public-key", "$DIR/ci.pub", "--policy-dir", "$DIR/link"); got.status != exitOK {
 		t.Errorf("%+v", got)
