@@ -41,6 +41,8 @@ func (v *verb) name() string {
 // verbs is the whole list. It is a function because help, which stands in it, reads it.
 func verbs() []verb {
 	return []verb{
+		{"init NAME [OPTION...]", "write the first policy of a key, and its key line",
+			"ssh-gate init deploy --public-key deploy.pub\nssh-gate init deploy --public-key deploy.pub --install deploy --from 203.0.113.0/24 --expires 90d", initKey},
 		{"check [OPTION...] [FILE|NAME...]", "find what is wrong and what is doubtful in policies",
 			"ssh-gate check\nssh-gate check deploy\nssh-gate check ./deploy.toml", checkPolicies},
 		{"explain --key NAME [OPTION...] [-- REQUEST...]", "say what the gate would do with a request, and why",
