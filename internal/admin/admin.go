@@ -51,7 +51,7 @@ func verbs() []verb {
 		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", "ssh-gate unused --since 90d", unused},
 		{"suggest [OPTION...] [-- REQUEST...]", "print rules for requests, or for what a key was denied",
 			"ssh-gate suggest -- 'systemctl restart app' 'systemctl restart worker'\nssh-gate suggest < requests.txt\nssh-gate suggest --key deploy --since 30d", suggestRules},
-		{"doctor [OPTION...]", "say whether this host is set up well: log, policies, kernel, sshd, accounts", "sudo ssh-gate doctor", doctor},
+		{"doctor [OPTION...]", "say whether this host is set up well: log, policies, kernel, sshd, accounts", "ssh-gate doctor", doctor},
 		{"help", "show this text", "ssh-gate help", help},
 		{"version", "show the release", "ssh-gate version", version},
 	}

@@ -206,7 +206,7 @@ func TestHelp(t *testing.T) {
 		"log":     {"--client", "--config", "--event", "-f", "--file", "--grep", "--json", "--key", "-n", "--prometheus", "--reason", "--since", "--top", "--until", "--user"},
 		"unused":  {"--config", "--file", "--json", "--policy-dir", "--since", "--without"},
 		"init":    {"--authorized-keys", "--expires", "--format", "--from", "--install", "--policy-dir", "--print", "--public-key", "--replace"},
-		"doctor":  {"--config"},
+		"doctor":  {"--config", "--json"},
 		"check":   {"--config", "--json", "--kind", "--level", "--list", "--policy-dir", "--sarif", "--why"},
 		"explain": {"--at", "--config", "--file", "--fingerprint", "--from", "--json", "--key", "--last", "--policy", "--policy-dir", "--user"},
 		"version": nil,

@@ -96,7 +96,7 @@ func (c *call) initOptions() (o *initOptions, status int, ok bool) {
 	options := flag.NewFlagSet("init", flag.ContinueOnError)
 	public := options.String("public-key", "", "the public key, a `FILE` as ssh-keygen writes it")
 	options.Func("from", "let the key in from these addresses and networks only: `ADDR[,ADDR...]`", o.setFrom)
-	options.Func("expires", "until this `DATE` only: 2027-01-01, 2027-01-01T12:00:00Z", func(value string) error { return o.setExpires(value, c.now) })
+	options.Func("expires", "until this `DATE` only: 90d from now, 2027-01-01, 2027-01-01T12:00:00Z", func(value string) error { return o.setExpires(value, c.now) })
 	options.Func("policy-dir", "write the policy into `DIR` (default "+policy.KeysDir+")", o.setDir)
 	options.StringVar(&o.install, "install", "", "put the key line into the authorized_keys of the account `USER`")
 	options.Func("authorized-keys", "with --install: into this `FILE`, where sshd_config names another", func(value string) (err error) {
@@ -157,6 +157,10 @@ func (o *initOptions) setFrom(value string) error {
 }
 
 func (o *initOptions) setExpires(value string, now time.Time) error {
+	if span, ok := duration(value); ok && span >= time.Minute {
+		o.expires = now.Add(span).UTC().Truncate(time.Minute)
+		return nil
+	}
 	for _, layout := range []string{"2006-01-02", time.RFC3339} {
 		at, err := time.Parse(layout, value) // a date without a zone is one in UTC, as in the policy
 		if err != nil {
@@ -171,7 +175,7 @@ func (o *initOptions) setExpires(value string, now time.Time) error {
 		o.expires = at
 		return nil
 	}
-	return fmt.Errorf("%+q is no date; write 2027-01-01 or 2027-01-01T12:00:00Z", value)
+	return fmt.Errorf("%+q is no date; write 90d, 2027-01-01 or 2027-01-01T12:00:00Z", value)
 }
 
 // setDir takes only what needs no quotes anywhere: the folder stands in the key line, which sshd, a shell and other tools read.
@@ -328,6 +332,7 @@ func (o *initOptions) policyText() string {
 		expires = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	setting(!o.expires.IsZero(), "expires = "+expires.Format(time.RFC3339), "after that everything is denied")
+	setting(true, "help    = true", "the request help lists what the key may run")
 	fmt.Fprintf(&b, `
 # Only with this very key, where sshd_config has ExposeAuthInfo yes:
 # fingerprints = ["%s"]
@@ -340,6 +345,15 @@ command = "uptime"
 # name      = "restart"
 # command   = "systemctl restart {unit}"
 # args.unit = ["app.service", "worker.service"]
+
+# ssh-gate check runs these.
+[[test]]
+request = "uptime"
+expect  = "uptime"
+
+[[test]]
+request = "uptime; id"
+expect  = "deny"
 `, o.key.Fingerprint())
 	return b.String()
 }

@@ -12,6 +12,7 @@ import (
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/safefile"
 	"example.org/ssh-gate/internal/session"
 )
 
@@ -142,5 +143,18 @@ func defaultKeyFiles(home string) []string {
 	return files
 }
 
-// readKeyFile reads a file of an account's keys.
-func readKeyFile(_ *session.Account, file string) ([]byte, error) { return readPlain(file) }
+// readKeyFile reads a file of an account's keys with that account's own rights: where it leads, a link of the account's must not make root
+// read. What only root may read, such as keys below /etc that the account may not see, root reads itself, if the way there is root's.
+func readKeyFile(account *session.Account, file string) (text []byte, err error) {
+	if os.Geteuid() != 0 || account.UID == 0 {
+		return readPlain(file)
+	}
+	actErr := actAs(*account, func() error {
+		text, err = readPlain(file)
+		return nil
+	})
+	if errors.Is(err, fs.ErrPermission) {
+		text, _, err = safefile.Read(file, keyline.MaxFile, safefile.RootOnly)
+	}
+	return text, errors.Join(actErr, err)
+}
