@@ -95,7 +95,7 @@ func ABI() int {
 func New(d *Domain) (*Ruleset, error) {
 	runtime.LockOSThread() // what follows is for the thread that executes, and happens on no other
 	abi := ABI()
-	if missing := lacks(abi, d.NoNetwork); missing != "" && !d.BestEffort {
+	if missing := Lacks(abi, d.NoNetwork); missing != "" && !d.BestEffort {
 		return nil, &UnsupportedError{missing}
 	}
 	if abi == 0 {
@@ -114,8 +114,8 @@ func New(d *Domain) (*Ruleset, error) {
 	return r, nil
 }
 
-// lacks says what a version of Landlock cannot hold of a domain.
-func lacks(abi int, network bool) string {
+// Lacks says what a version of Landlock cannot hold of a domain.
+func Lacks(abi int, network bool) string {
 	switch {
 	case abi == 0:
 		return "it has no Landlock, or Landlock is switched off"
