@@ -62,9 +62,13 @@ func appendSlots(slots []slot, e policy.Element) []slot {
 	return slots
 }
 
-// program looks a name up and judges by what is known of it. A shell is one by whatever name a link gives it.
+// program looks a name up and judges by what is known of it. A shell is one by whatever name a link gives it; of anything else the
+// name says little outside the folders of the system.
 func (o *opening) program(name string, v verdict, depth int) {
 	known := o.lookup(name)
+	if known != nil && known.style != interpreter && !systems(v.path) {
+		return
+	}
 	if known == nil && v.path != "" {
 		if k := o.lookup(path.Base(v.real)); k != nil && k.style == interpreter {
 			known = k
@@ -97,6 +101,16 @@ func (o *opening) program(name string, v verdict, depth int) {
 	o.dangers(known.writes, "writes-anywhere")
 	o.dangers(known.reads, "reads-anywhere")
 	o.operands()
+}
+
+// systems says whether a path lies where a system has its programs.
+func systems(p string) bool {
+	for _, dir := range [...]string{"/bin/", "/sbin/", "/usr/", "/lib"} {
+		if strings.HasPrefix(p, dir) {
+			return true
+		}
+	}
+	return p == "" // looked up by name, and missing
 }
 
 // lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.
@@ -220,7 +234,7 @@ func (o *opening) wrapper(depth int) bool {
 			before := opening{linter: o.linter, rule: o.rule, at: o.at, name: o.name, known: o.known, slots: o.slots[:i]}
 			before.dangers(o.known.runs, "runs-programs")
 			for _, word := range s.words {
-				inner.program(path.Base(word), verdict{path: o.pathOf(word)}, depth+1)
+				inner.program(path.Base(word), o.verdict(word), depth+1)
 			}
 			return true
 		default:
@@ -233,32 +247,29 @@ func (o *opening) wrapper(depth int) bool {
 	return false
 }
 
-func (o *opening) pathOf(word string) string {
-	if strings.HasPrefix(word, "/") {
-		return word
-	}
-	path, _ := o.host.Lookup(word)
-	return path
-}
-
 // pages says whether the program may be asked for what it shows by a pager.
 func (o *opening) pages() bool {
 	if o.known.pagerWith == "*" {
 		return true
 	}
-	return slices.ContainsFunc(o.slots, func(s slot) bool {
-		return slices.ContainsFunc(strings.Fields(o.known.pagerWith), func(w string) bool { return s.takes(w) })
-	})
+	for i := range o.slots {
+		for _, w := range strings.Fields(o.known.pagerWith) {
+			if o.slots[i].takes(w) && (w[0] == '-' || o.first(i)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (o *opening) pager() {
 	if !o.closed() {
-		o.say("starts-pager", o.name+" shows its output by a pager where the client has a terminal", "close it by one of "+spell(o.known.closed)+", in env or among the arguments")
+		o.say("starts-pager", o.name+" shows its output by a pager where the client has a terminal", "close it by "+spell(o.known.closed)+", among the arguments or in env")
 	}
 }
 
 // spell lists words for people.
-func spell(words string) string { return strings.Join(strings.Fields(words), ", ") }
+func spell(words string) string { return strings.Join(strings.Fields(words), " or ") }
 
 // stdin looks for words with which the arguments that were judged are not all.
 func (o *opening) stdin() {
@@ -268,6 +279,8 @@ func (o *opening) stdin() {
 			word := flag
 			if found, ok := s.begins(flag, strings.HasSuffix(danger, "*"), values[:]); ok {
 				word = found
+			} else if s.words == nil && s.takes(flag) {
+				word = flag
 			} else if !slices.ContainsFunc(s.words, func(w string) bool { return strings.HasPrefix(w, flag) && !strings.HasPrefix(w, "--sender") }) {
 				continue
 			}
@@ -311,7 +324,7 @@ func (o *opening) danger(danger string, file bool) string {
 		if word, ok := s.begins(flag, attached || strings.HasPrefix(flag, "--"), tails); ok {
 			return s.what() + ", can be " + quote(word)
 		}
-		if s.takes(flag) && (alone || attached || o.next(i, file) != nil) {
+		if s.takes(flag) && (flag[0] == '-' || o.first(i)) && (alone || attached || o.next(i, file) != nil) {
 			return s.what() + ", can be " + quote(flag)
 		}
 	}
@@ -336,6 +349,21 @@ func (o *opening) valueOf(i int, flag string, alone, file bool) *slot {
 		}
 	}
 	return nil
+}
+
+// first says whether slot i is the first argument that is no option, nor the value of one: where a subcommand stands.
+func (o *opening) first(i int) bool {
+	option := false
+	for _, s := range o.slots[:i] {
+		if s.words == nil {
+			continue
+		}
+		was := option
+		if option = strings.HasPrefix(s.words[0], "-"); !option && !was {
+			return false
+		}
+	}
+	return true
 }
 
 // next is the argument behind slot i, which may be the same slot again, if it is free.

@@ -49,8 +49,8 @@ var programs = [...]program{
 	{names: " php ", style: interpreter, code: "-r -B -R -E -f -F -d* -a! --run --file"},
 	{names: " tclsh wish expect jimsh guile racket scheme ghci runghc R Rscript octave julia groovy jshell scala elixir iex erl ", style: interpreter,
 		code: "-c* -e* -E* --eval"},
-	{names: " awk gawk mawk nawk original-awk ", style: interpreter, code: "-f* -e* -i* -l* --file --source --include --load --exec", operands: "r"},
-	{names: " sed gsed ", style: interpreter, code: "-e* -f* -n! -s! --expression --file", writes: "-i* --in-place", operands: "r"},
+	{names: " awk gawk mawk nawk original-awk ", style: interpreter, code: "-f* -e* -i* -l* --file --source --include --load --exec", operands: "r", skip: 1},
+	{names: " sed gsed ", style: interpreter, code: "-e* -f* -n! -s! --expression --file", writes: "-i* --in-place", operands: "r", skip: 1},
 	{names: " jq yq ", reads: "-f --from-file --slurpfile --rawfile -L*", operands: "r", skip: 1},
 	{names: " grep egrep fgrep zgrep rg ag ack look ", runs: "--pre --pager", reads: "-f* --file --exclude-from", operands: "r", skip: 1},
 	{names: " bc ", operands: "r"},
@@ -117,7 +117,7 @@ var programs = [...]program{
 
 	// Copying between hosts.
 	{names: " rsync ", with: "--server", runs: "--daemon! --config --dparam", writes: "--log-file --backup-dir --temp-dir --partial-dir -T*",
-		reads: "--files-from --compare-dest --copy-dest --link-dest", operands: "rw", stdin: "-s* -logDtprse.iLs! --protect-args! --secluded-args!"},
+		reads: "--files-from --compare-dest --copy-dest --link-dest", operands: "rw", stdin: "-s* -s.! -slogDtpre.iLs! -logDtprse.iLs! --protect-args! --secluded-args!"},
 	{names: " rsync ", runs: "-e* --rsh --rsync-path --config -M* --remote-option", writes: "--log-file --backup-dir --temp-dir --partial-dir --write-batch --only-write-batch --compare-dest",
 		reads: "--files-from --password-file --include-from --exclude-from --read-batch --link-dest --copy-dest", operands: "rw"},
 	{names: " ssh slogin autossh mosh ", runs: "-o* -F* -I* -S* -E*"},

@@ -97,8 +97,8 @@ func (l *linter) verdict(name string) verdict {
 func (l *linter) judge(name string) verdict {
 	path := name
 	if !strings.HasPrefix(name, "/") {
-		path, _ = l.host.Lookup(name)
-		if path == "" {
+		found := false
+		if path, found = l.host.Lookup(name); !found {
 			return verdict{}
 		}
 	}

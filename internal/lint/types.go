@@ -234,7 +234,7 @@ func traversal(tree *syntax.Regexp, accepts func(string) bool) string {
 	if tree.Op == syntax.OpConcat {
 		front, back = literal(tree.Sub[0]), literal(tree.Sub[len(tree.Sub)-1])
 	}
-	for _, value := range [...]string{"..", "../x", "../../x", "x/../../x", "/../x"} {
+	for _, value := range [...]string{"..", "../x", "../../x", "x/../../x", "/../x", "/.."} {
 		for _, whole := range [...]string{value, front + value, value + back, front + value + back} {
 			if led(whole) && accepts(whole) {
 				return whole
@@ -263,7 +263,7 @@ func literal(re *syntax.Regexp) string {
 func loneDot(re *syntax.Regexp) bool {
 	if re.Op == syntax.OpConcat {
 		for i := 1; i+1 < len(re.Sub); i++ {
-			if dot(re.Sub[i]) && !dot(re.Sub[i-1]) && !dot(re.Sub[i+1]) {
+			if dot(re.Sub[i]) && !dotted(re.Sub[i-1]) && !dotted(re.Sub[i+1]) {
 				return true
 			}
 		}
@@ -272,8 +272,10 @@ func loneDot(re *syntax.Regexp) bool {
 }
 
 func dot(re *syntax.Regexp) bool {
-	for len(re.Sub) == 1 {
+	for re.Op == syntax.OpCapture {
 		re = re.Sub[0]
 	}
 	return re.Op == syntax.OpAnyCharNotNL || re.Op == syntax.OpAnyChar
 }
+
+func dotted(re *syntax.Regexp) bool { return dot(re) || slices.ContainsFunc(re.Sub, dotted) }
