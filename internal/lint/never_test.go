@@ -24,7 +24,7 @@ var (
 		`{ options = ["-v", "-f {x}"] }`, `{ options = ["-v", "-f {x}"], repeat = true }`, `{ options = ["-f", "-f {x}", "{y}"], repeat = true }`, `{ options = ["{y}", "-v"] }`,
 	}
 	someWords = []string{"", "a", "b", "ab", "ba", "-", "-v", "-f", "3", "2", "-4", "12", "v1", "é", "a:b", "a=b", "x", "abcd", "/srv", "/srv/", "/srv/a", "/srv/link", "/srv/link/x",
-		"/srv/data", "/srv/data/y", "/etc/x", "data", "data/y", "a b", "-a", "a-", "v=a", "v=3", "a:3"}
+		"/srv/data", "/srv/data/y", "/etc/x", "data", "data/y", "a b", "-a", "a-", "v=a", "v=3", "v=-", "v=-a", "a:3", "-:a", "-:", ":a", "-:3", "-a:b"}
 	someElements = []string{"{x}", "{y}", "{x?}", "{y*}", "{x+}", "{o*}", "{o+}", "v={x}", "{x}:{y}", "{x}{y}", "a", "-v", "3"}
 )
 
@@ -33,12 +33,14 @@ var linked = host{absent: []string{"gone"}, links: map[string]string{"/srv/link"
 // randomPolicy has a few rules, of one command each, that are alike enough for some to take what others take.
 func randomPolicy(rng *rand.Rand) string {
 	pick := func(list []string) string { return list[rng.IntN(len(list))] }
+	types := []string{pick(someTypes), pick(someTypes), pick(someTypes)}
+	elements := []string{pick(someElements), pick(someElements), pick(someElements), pick(someElements)}
 	var b strings.Builder
 	for range 2 + rng.IntN(4) {
 		command := pick([]string{"p", "p", "p", "/usr/bin/p", "gone"})
 		used := map[byte]bool{}
 		for range rng.IntN(4) {
-			e := pick(someElements)
+			e := pick(elements)
 			for _, name := range "xyo" {
 				if strings.Contains(e, "{"+string(name)) {
 					used[byte(name)] = true
@@ -58,7 +60,7 @@ func randomPolicy(rng *rand.Rand) string {
 		}
 		for _, name := range "xy" {
 			if used[byte(name)] || strings.Contains(options, "{"+string(name)+"}") {
-				fmt.Fprintf(&args, "args.%c = %s\n", name, pick(someTypes))
+				fmt.Fprintf(&args, "args.%c = %s\n", name, pick(types))
 			}
 		}
 		fmt.Fprintf(&b, "[[allow]]\ncwd = \"/srv\"\ncommand = %q\n%s", command, args.String())
@@ -114,12 +116,12 @@ func randomRequest(rng *rand.Rand, p *policy.Pattern) []string {
 // TestNeverMatchesIsTrue: whatever a rule takes that is said never to match, a rule before it takes.
 func TestNeverMatchesIsTrue(t *testing.T) {
 	told, held := 0, 0
-	for seed := range uint64(4000) {
+	for seed := range uint64(2000) {
 		a, b := neverFalse(t, rand.New(rand.NewPCG(seed, 7)))
 		told, held = told+a, held+b
 	}
 	t.Logf("%d rules are said never to match; %d requests of theirs were tried", told, held)
-	if told < 300 || held < 10_000 {
+	if told < 300 || held < 5_000 {
 		t.Errorf("only %d rules were said never to match, and %d requests tried", told, held)
 	}
 }

@@ -116,11 +116,8 @@ func systems(p string) bool {
 // lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.
 func (o *opening) lookup(name string) *program {
 	for _, n := range []string{name, strings.TrimRight(name, "0123456789.-")} {
-		if n == "" || strings.Contains(n, " ") {
-			continue
-		}
-		for i := range programs {
-			if p := &programs[i]; strings.Contains(p.names, " "+n+" ") && (p.with == "" || o.has(p.with)) {
+		for _, p := range programsOf(n) {
+			if p.with == "" || o.has(p.with) {
 				return p
 			}
 		}
