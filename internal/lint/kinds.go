@@ -131,8 +131,8 @@ var Kinds = []Kind{
 	{"starts-pager", Note, "on a terminal the program starts a pager",
 		"A pager opens a shell at the press of a key. It starts only where the key line lets the client have a terminal.",
 		"Give env the variable that turns the pager off, write restrict in the key line, or confine the rule."},
-	{"no-containment", Warning, "the client has the program's whole protocol",
-		"The program takes what it reads and writes from its standard input, not from its arguments. Nothing bounds it to a folder.",
+	{"no-containment", Warning, "what the program works on comes by its standard input",
+		"The files that it reads and writes are not among its arguments, so no rule judges them, and nothing bounds it to a folder.",
 		"Pin the folder in run, or confine the rule."},
 
 	// Types.

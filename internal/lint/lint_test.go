@@ -174,3 +174,26 @@ func BenchmarkPolicy(b *testing.B) {
 		Policy(p, string(text), full, now)
 	}
 }
+
+// TestWorstAreKept: where there is more than is told, the errors are among it.
+func TestWorstAreKept(t *testing.T) {
+	var b strings.Builder
+	for i := range 3 * maxFindings {
+		fmt.Fprintf(&b, "[[allow]]\ncommand = \"a%d {x}\"\nargs.x = { regex = '.*' }\n", i)
+	}
+	b.WriteString("[[allow]]\ncommand = \"/opt/unsafe\"\n")
+	findings := Policy(parse(t, "many", b.String()), b.String(), troubled, now)
+	if len(findings) != maxFindings || findings[maxFindings-1].Kind.ID != "program-unsafe" {
+		t.Errorf("%d findings, the last %s", len(findings), findings[len(findings)-1].Error())
+	}
+}
+
+func TestAccepts(t *testing.T) {
+	p := parse(t, "k", `accept = ["key-line-unrestricted", "test-failed"]`)
+	for id, want := range map[string]bool{"key-line-unrestricted": true, "test-failed": false, "policy-without-key-line": false} {
+		k, _ := Of(id)
+		if got := Accepts(p, k); got != want {
+			t.Errorf("%s is accepted: %v", id, got)
+		}
+	}
+}

@@ -83,6 +83,8 @@ func (o *opening) program(name string, v verdict, depth int) {
 		o.interpreter()
 	case commander:
 		o.commander()
+	case remote:
+		o.remote()
 	case protocol:
 		if !o.closed() {
 			o.say("no-containment", name+" reads from standard input which files the client wants, and nothing here bounds them",
@@ -227,6 +229,9 @@ func (o *opening) wrapper(depth int) bool {
 		case skip > 0:
 			skip--
 		case depth < maxWrapped:
+			if o.known.feeds && !o.rule.Settings.StdinNone {
+				o.say("no-containment", o.name+" gives "+quote(word)+" arguments that come by standard input, where nothing judges them", "")
+			}
 			inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+1:]}
 			before := opening{linter: o.linter, rule: o.rule, at: o.at, name: o.name, known: o.known, slots: o.slots[:i]}
 			before.dangers(o.known.runs, "runs-programs")
@@ -242,6 +247,34 @@ func (o *opening) wrapper(depth int) bool {
 		o.say("opens-shell", o.name+" opens a shell where no command is named", "name the command, and let the client choose its arguments only")
 	}
 	return false
+}
+
+// remote looks at what a shell on another host gets.
+func (o *opening) remote() {
+	hosts := 0
+	for i := 0; i < len(o.slots); i++ {
+		s := &o.slots[i]
+		switch {
+		case s.words != nil && isListed(o.known.value, s.words[0]):
+			i++
+		case s.words != nil && strings.HasPrefix(s.words[0], "-") && hosts == 0:
+		case hosts == 0:
+			hosts++
+		case hosts == 1 && s.words == nil && s.free(false):
+			o.say("opens-shell", s.what()+", is what a shell on the other host runs", "name the command, and let the client choose values that a shell takes as they stand")
+			return
+		case s.words == nil && s.free(false):
+			if word, ok := s.anyOf([]string{"a;b", "$(b)", "`b`", "a|b", "a&b"}); ok {
+				o.say("opens-shell", s.what()+", can be "+quote(word)+", and a shell on the other host reads it", "use a type that takes letters and digits only")
+				return
+			}
+		default:
+			hosts++
+		}
+	}
+	if hosts == 1 && !o.closed() {
+		o.say("opens-shell", o.name+" opens a shell on the other host where no command is named", "name the command")
+	}
 }
 
 // pages says whether the program may be asked for what it shows by a pager.

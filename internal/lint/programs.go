@@ -15,6 +15,7 @@ const (
 	wrapper           // runs the rest of its arguments
 	pager             // a shell at the press of a key, on a terminal
 	protocol          // what it reads and writes comes by standard input
+	remote            // runs its arguments by a shell on another host
 )
 
 // program is what is known of programs that a free argument, or nothing more, opens. Lists are words between blanks. An option stands
@@ -36,6 +37,7 @@ type program struct {
 	operands  string // what an argument that is no option names: "r" a file that is read, "w" one that is written, "rw" so the last, "x" what is run
 	value     string // options of a wrapper that have a value of their own
 	skip      int    // arguments before the command of a wrapper, or before the operands
+	feeds     bool   // a wrapper that gives its command arguments from standard input
 	login     bool   // a wrapper that opens a shell where there is no command
 	closed    string // words, or NAME=value of env, that close a pager, a commander or a protocol
 	pagerWith string // words with which a program starts a pager; "*": with any
@@ -77,8 +79,8 @@ var programs = [...]program{
 	{names: "timeout", style: wrapper, value: "-k -s --kill-after --signal", skip: 1},
 	{names: "flock", style: wrapper, value: "-w -E --timeout --conflict-exit-code", skip: 1, runs: "-c --command"},
 	{names: "chroot", style: wrapper, skip: 1, login: true, value: "--userspec --groups"},
-	{names: "xargs", style: wrapper, value: "-I -L -n -P -s -d -E -a --arg-file --max-args --max-procs --delimiter", reads: "-a --arg-file"},
-	{names: "parallel", style: wrapper, value: "-j -a --jobs --arg-file", reads: "-a --arg-file", login: true},
+	{names: "xargs", style: wrapper, feeds: true, value: "-I -L -n -P -s -d -E -a --arg-file --max-args --max-procs --delimiter", reads: "-a --arg-file"},
+	{names: "parallel", style: wrapper, feeds: true, value: "-j -a --jobs --arg-file", reads: "-a --arg-file", login: true},
 	{names: "watch", style: wrapper, value: "-n --interval"},
 	{names: "strace ltrace gdbserver perf valgrind", style: wrapper, value: "-e -o -p -s -u -E -S", writes: "-o* --output --log-file"},
 	{names: "script", style: commander, runs: "-c* --command", operands: "w"},
@@ -125,7 +127,8 @@ var programs = [...]program{
 		reads: "--files-from --compare-dest --copy-dest --link-dest", operands: "rw", stdin: "-s* -s.! -slogDtpre.iLs! -logDtprse.iLs! --protect-args! --secluded-args!"},
 	{names: "rsync", runs: "-e* --rsh --rsync-path --config -M* --remote-option", writes: "--log-file --backup-dir --temp-dir --partial-dir --write-batch --only-write-batch --compare-dest",
 		reads: "--files-from --password-file --include-from --exclude-from --read-batch --link-dest --copy-dest", operands: "rw"},
-	{names: "ssh slogin autossh mosh", runs: "-o* -F* -I* -S* -E*"},
+	{names: "ssh slogin autossh mosh", style: remote, runs: "-o* -F* -I* -S*", writes: "-E*", closed: "-N -W",
+		value: "-B -b -c -D -E -e -F -I -i -J -L -l -m -O -o -P -p -Q -R -S -w"},
 	{names: "scp", runs: "-S* -o* -F* -D*", operands: "rw"},
 	{names: "sftp", style: commander, runs: "-S* -D* -o* -F* -b* -s*", closed: "-b"},
 	{names: "sftp-server", style: protocol, closed: "-R", writes: "-f*"},
@@ -138,7 +141,8 @@ var programs = [...]program{
 		reads: "-T* -F* -d* -E* --upload-file --data --data-binary --form --netrc-file file:*"},
 	{names: "wget wget2", runs: "--use-askpass --use_askpass", writes: "-O* -o* -a* -P* -e* --output-document --output-file --append-output --directory-prefix --execute --config --save-cookies --warc-file",
 		reads: "-i* --input-file --post-file --body-file"},
-	{names: "aria2c axel lftp ncftp ftp tftp telnet", style: commander, runs: "-c* -e* -f* --on-download-complete --on-download-error --conf-path", writes: "-o* -d* --dir --out --log"},
+	{names: "aria2c axel", runs: "--on-download-complete --on-download-error --conf-path", writes: "-o* -d* --dir --out --log"},
+	{names: "lftp ncftp ftp tftp telnet", style: commander, runs: "-c* -e* -f*"},
 	{names: "git", runs: "-c* --config-env --exec-path --upload-pack --receive-pack --exec -u* --ext-diff! --extcmd -x* --upload-archive ext::* -O* --open-files-in-pager --strategy filter-branch! bisect! rebase! submodule! difftool! mergetool! config!",
 		writes: "--output --output-directory --separate-git-dir --template", reads: "--no-index! --git-dir --work-tree", pagerWith: "log diff show blame branch tag reflog help shortlog stash grep config whatchanged",
 		closed: "--no-pager GIT_PAGER=cat GIT_PAGER= PAGER=cat"},
@@ -154,11 +158,11 @@ var programs = [...]program{
 	{names: "loginctl timedatectl hostnamectl localectl networkctl resolvectl bootctl coredumpctl systemd-analyze", runs: "debug! gdb! --debugger", pagerWith: "*",
 		closed: "--no-pager SYSTEMD_PAGER= SYSTEMD_PAGER=cat PAGER=cat"},
 	{names: "service rc-service invoke-rc.d initctl", operands: "x"},
-	{names: "crontab incrontab", runs: "-e! -! -u", operands: "x"},
+	{names: "crontab incrontab", style: commander, closed: "-l -r", pinned: 1, runs: "-e!", operands: "x"},
 	{names: "at batch", style: commander, closed: "-l -c -r -d", runs: "-f*"},
 	{names: "apt apt-get aptitude dpkg dpkg-reconfigure", runs: "-o* -c* -i --option --config-file --install --post-invoke --pre-invoke changelog! install! source! build-dep!", operands: "x"},
 	{names: "rpm yum dnf zypper apk pacman", runs: "-i -U -e* --eval --define --pipe --rcfile --installroot --config -c* install! add! localinstall! -S! shell!", operands: "x"},
-	{names: "pip pipx npm npx yarn pnpm gem bundle cargo go composer cpan cpanm easy_install conda poetry uv", runs: "install! exec! run! -c* -i* --index-url --config --toolexec --prefix", operands: "x"},
+	{names: "pip pipx npm npx yarn pnpm gem bundle cargo go composer cpan cpanm easy_install conda poetry uv", runs: "install! exec! -c* -i* --index-url --config --toolexec --prefix", operands: "x"},
 	{names: "snap flatpak", runs: "install! run! --command", operands: "x"},
 	{names: "make gmake bmake ninja cmake scons ant mvn gradle rake", runs: "-f* -C* -I* -E* --file --makefile --eval --directory SHELL=* MAKEFLAGS=*", operands: "x"},
 	{names: "gcc g++ cc c++ clang clang++ cpp tcc", runs: "-wrapper -B* -fplugin=* -specs=* -no-canonical-prefixes @*", writes: "-o*", reads: "-include @*", operands: "r"},
@@ -170,7 +174,8 @@ var programs = [...]program{
 	{names: "mysqldump mariadb-dump pg_dump pg_dumpall", runs: "--plugin-dir --defaults-file --defaults-extra-file", writes: "-r* -T* -f* --result-file --tab --file"},
 	{names: "psql", style: commander, closed: "-c --command -f --file", runs: "-c* -f* -v* --command --file --set --variable", writes: "-o* -L* --output --log-file"},
 	{names: "sqlite sqlite3", style: commander, pinned: 2, runs: "-cmd -init -bail", operands: "rw"},
-	{names: "mongo mongosh redis-cli", style: commander, runs: "--eval -x!", operands: "x"},
+	{names: "mongo mongosh", style: commander, runs: "--eval", operands: "x"},
+	{names: "redis-cli", style: commander, pinned: 1, runs: "--eval"},
 	{names: "socat", runs: "EXEC:* SYSTEM:* exec:* system:*", operands: "x"},
 	{names: "nc ncat netcat nc.openbsd nc.traditional", runs: "-e* -c* --exec --sh-exec --lua-exec", writes: "-o* --output"},
 	{names: "openssl", runs: "-engine -provider -provider-path", writes: "-out", reads: "-in -inkey -kfile -passin file:*"},
@@ -178,11 +183,10 @@ var programs = [...]program{
 	{names: "ssh-agent", style: wrapper, value: "-a -E -P -t", login: true},
 	{names: "gpg gpg2 gpgsm", runs: "--agent-program --dirmngr-program --photo-viewer --gpgconf --exec-path --options --homedir", writes: "-o* --output --log-file --status-file", operands: "r"},
 	{names: "dmesg", pagerWith: "-H --human", closed: "-P --nopager PAGER=cat", reads: "-F* -K* --file"},
-	{names: "mail mailx mutt sendmail exim exim4", style: commander, runs: "-C* -S* -X* -be! -F* -e* -O* -D*", closed: "-t"},
-	{names: "top htop atop iotop", style: commander, closed: "-b -H"},
+	{names: "mail mailx mutt sendmail exim exim4", runs: "-C* -S* -be! -F* -e* -O* -D*", writes: "-X*"},
 	{names: "passwd chsh chfn usermod useradd adduser visudo vipw vigr gpasswd chpasswd", runs: "-s* --shell -G* --groups", operands: "x"},
 	{names: "date", reads: "-f* --file"},
-	{names: "nft iptables-restore ip6tables-restore", style: commander, reads: "-f* --file", runs: "-M* --modprobe"},
+	{names: "nft iptables-restore ip6tables-restore", reads: "-f* --file", runs: "-M* --modprobe"},
 	{names: "iptables ip6tables", runs: "--modprobe"},
 	{names: "update-alternatives", runs: "--install", writes: "--altdir --admindir --log"},
 	{names: "certbot acme.sh dehydrated lego", runs: "--manual-auth-hook --manual-cleanup-hook --deploy-hook --pre-hook --post-hook --renew-hook --reloadcmd --hook", writes: "--config-dir --work-dir --logs-dir"},

@@ -12,41 +12,74 @@ import (
 // splits are characters at which programs split their arguments.
 const splits = ":,=@;|"
 
-// types looks at the placeholders of a rule.
+// types looks at the placeholders of a rule: at their types, and at the words that they are in when they are executed.
 func (l *linter) types(rule *policy.Rule) {
 	for i := range rule.Patterns {
 		at := l.command(rule, i)
+		var run map[string]bool
+		if rule.Run != nil {
+			run = firstInRun(rule.Run)
+		}
 		ended := false
 		for _, e := range rule.Patterns[i].Elements {
-			if word, ok := e.Literal(); ok && word == "--" {
-				ended = true
+			word, _ := e.Literal()
+			ended = ended || word == "--"
+			l.element(rule, &e, at, func(name string, first bool) (executed, begins bool) {
+				if rule.Run == nil {
+					return true, first && !ended
+				}
+				begins, executed = run[name]
+				return executed, begins
+			})
+			if rule.Run == nil {
+				l.ambiguous(rule, &e, at)
 			}
-			l.element(rule, &e, at, ended)
+		}
+	}
+	if rule.Run != nil {
+		for _, e := range typed(rule) {
+			l.ambiguous(rule, &e, l.inRule(rule, "run"))
 		}
 	}
 }
 
-// element looks at the placeholders of one word. ended: nothing here is an option to the program.
-func (l *linter) element(rule *policy.Rule, e *policy.Element, at []any, ended bool) {
+// firstInRun has the names that run uses, and whether the value of each begins an argument that can be an option.
+func firstInRun(run *policy.Template) map[string]bool {
+	names := map[string]bool{}
+	ended := false
+	for _, e := range run.Elements {
+		word, _ := e.Literal()
+		ended = ended || word == "--"
+		for k, p := range e.Parts {
+			if p.Name != "" {
+				names[p.Name] = names[p.Name] || k == 0 && !ended
+			}
+		}
+	}
+	return names
+}
+
+// element looks at the placeholders of one word. where says of a name whether it is executed, and whether its value begins an argument.
+func (l *linter) element(rule *policy.Rule, e *policy.Element, at []any, where func(name string, first bool) (executed, begins bool)) {
 	for k, p := range e.Parts {
 		if p.Name == "" {
 			continue
 		}
 		place := l.inRule(rule, "args", p.Name)
+		executed, begins := where(p.Name, k == 0)
 		form := policy.FormOf(p.Type)
 		switch form.Key {
 		case "options":
-			l.options(rule, p.Type.(*policy.Options), place, at, ended)
+			l.options(rule, p.Type.(*policy.Options), place, at, executed, begins)
 			continue
 		case "regex":
-			l.regex(rule, p, form.Source, place, k == 0 && !ended)
+			l.regex(rule, p, form.Source, place, begins)
 		case "path", "glob":
 			l.held(rule, p, form, place)
 		}
-		if (e.Repeat == policy.AnyNumber || e.Repeat == policy.AtLeastOne) && takesAny(p.Type) {
+		if executed && (e.Repeat == policy.AnyNumber || e.Repeat == policy.AtLeastOne) && takesAny(p.Type) {
 			l.add("takes-anything", rule, at, "{"+p.Name+string(e.Repeat)+"} takes any further arguments", "")
 		}
-		l.ambiguous(rule, e, k, at)
 	}
 }
 
@@ -61,10 +94,11 @@ func takesAny(t policy.Type) bool {
 }
 
 // options looks at the words of a list of options, and, where each may stand again, at those that one before them takes first.
-func (l *linter) options(rule *policy.Rule, o *policy.Options, place, at []any, ended bool) {
+func (l *linter) options(rule *policy.Rule, o *policy.Options, place, at []any, executed, begins bool) {
 	for i, option := range o.List {
 		for _, e := range option.Elements {
-			l.element(rule, &e, at, ended)
+			l.element(rule, &e, at, func(_ string, first bool) (bool, bool) { return executed, begins && first })
+			l.ambiguous(rule, &e, at)
 		}
 		if !o.Repeat {
 			continue
@@ -113,27 +147,38 @@ func (l *linter) held(rule *policy.Rule, p policy.Part, form policy.Form, place 
 	l.add("path-without-access", rule, place, "the file that {"+p.Name+"} leads to can be swapped between the check and its use", hint)
 }
 
-// ambiguous looks for a value that may hold the character behind or before it at which a program splits.
-func (l *linter) ambiguous(rule *policy.Rule, e *policy.Element, k int, at []any) {
-	p := e.Parts[k]
-	if bounded(p.Type) {
-		return
-	}
-	var splitter string
-	if k+1 < len(e.Parts) && e.Parts[k+1].Text != "" && strings.Contains(splits, e.Parts[k+1].Text[:1]) {
-		splitter = e.Parts[k+1].Text[:1]
-	} else if text := e.Parts[max(k-1, 0)].Text; k > 0 && text != "" && strings.Contains(":,", text[len(text)-1:]) {
-		splitter = text[len(text)-1:]
-	} else {
-		return
-	}
-	form := policy.FormOf(p.Type)
-	for _, value := range []string{"a" + splitter + "a", "1" + splitter + "1", splitter, form.Root + "/a" + splitter + "a", form.Root + "/a" + splitter} {
-		if p.Type.Accepts(value) {
-			l.add("placeholder-ambiguous", rule, at, "the value of {"+p.Name+"} can be "+quote(value)+", which a program that splits at "+quote(splitter)+" reads differently", "")
-			return
+// ambiguous looks for values that may hold the character behind or before them at which a program splits.
+func (l *linter) ambiguous(rule *policy.Rule, e *policy.Element, at []any) {
+	for k, p := range e.Parts {
+		if p.Name == "" || bounded(p.Type) {
+			continue
+		}
+		splitter := splitterOf(e.Parts, k)
+		if splitter == "" {
+			continue
+		}
+		root := policy.FormOf(p.Type).Root
+		for _, value := range []string{"a" + splitter + "a", "1" + splitter + "1", splitter, root + "/a" + splitter + "a", root + "/a" + splitter} {
+			if p.Type.Accepts(value) {
+				l.add("placeholder-ambiguous", rule, at, "the value of {"+p.Name+"} can be "+quote(value)+", which a program that splits at "+quote(splitter)+" reads differently", "")
+				break
+			}
 		}
 	}
+}
+
+// splitterOf is the character beside a placeholder at which a program is likely to split the word.
+func splitterOf(parts []policy.Part, k int) string {
+	if k+1 < len(parts) && parts[k+1].Text != "" && strings.Contains(splits, parts[k+1].Text[:1]) {
+		return parts[k+1].Text[:1]
+	}
+	if k == 0 || parts[k-1].Text == "" {
+		return ""
+	}
+	if last := parts[k-1].Text[len(parts[k-1].Text)-1:]; strings.Contains(":,", last) {
+		return last
+	}
+	return ""
 }
 
 // regex looks at a regular expression: what it takes, and what it most likely does not mean. first: its value begins a word.
@@ -233,6 +278,9 @@ func traversal(tree *syntax.Regexp, accepts func(string) bool) string {
 	front, back := "", ""
 	if tree.Op == syntax.OpConcat {
 		front, back = literal(tree.Sub[0]), literal(tree.Sub[len(tree.Sub)-1])
+	}
+	if strings.Contains(front, "://") {
+		return "" // of a URL the other host makes what it likes
 	}
 	for _, value := range [...]string{"..", "../x", "../../x", "x/../../x", "/../x", "/.."} {
 		for _, whole := range [...]string{value, front + value, value + back, front + value + back} {
