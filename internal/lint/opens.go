@@ -66,7 +66,7 @@ func appendSlots(slots []slot, e policy.Element) []slot {
 // name says little outside the folders of the system.
 func (o *opening) program(name string, v verdict, depth int) {
 	known := o.lookup(name)
-	if known != nil && known.style != interpreter && !systems(v.path) {
+	if known != nil && known.style != interpreter && v.ours {
 		return
 	}
 	if known == nil && v.path != "" {
@@ -103,16 +103,6 @@ func (o *opening) program(name string, v verdict, depth int) {
 	o.dangers(known.writes, "writes-anywhere")
 	o.dangers(known.reads, "reads-anywhere")
 	o.operands()
-}
-
-// systems says whether a path lies where a system has its programs.
-func systems(p string) bool {
-	for _, dir := range [...]string{"/bin/", "/sbin/", "/usr/", "/lib"} {
-		if strings.HasPrefix(p, dir) {
-			return true
-		}
-	}
-	return p == "" // looked up by name, and missing
 }
 
 // lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.

@@ -14,6 +14,7 @@ type verdict struct {
 	path string // empty where the program does not exist
 	real string // with the links resolved; empty where that is not known
 	err  error
+	ours bool // it lies elsewhere than the system's programs, so its name says little
 }
 
 // rule looks at one rule.
@@ -103,5 +104,15 @@ func (l *linter) judge(name string) verdict {
 		}
 	}
 	real, _ := l.host.Resolve(path)
-	return verdict{path, real, l.host.Program(path)}
+	return verdict{path: path, real: real, err: l.host.Program(path), ours: path == name && !systems(path)}
+}
+
+// systems says whether a path lies where a system has its programs.
+func systems(p string) bool {
+	for _, dir := range [...]string{"/bin/", "/sbin/", "/usr/", "/lib"} {
+		if strings.HasPrefix(p, dir) {
+			return true
+		}
+	}
+	return false
 }

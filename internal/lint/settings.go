@@ -9,10 +9,11 @@ import (
 	"example.org/ssh-gate/internal/policy"
 )
 
-// loads are variables that name code which a program loads or runs.
-const loads = "LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT BASH_ENV ENV PROMPT_COMMAND PS4 SHELLOPTS BASHOPTS IFS GCONV_PATH PERL5LIB PERL5OPT PERLLIB PERL5DB " +
-	"PYTHONPATH PYTHONSTARTUP PYTHONHOME PYTHONINSPECT RUBYOPT RUBYLIB NODE_OPTIONS NODE_PATH JAVA_TOOL_OPTIONS GIT_SSH GIT_SSH_COMMAND " +
-	"GIT_EXTERNAL_DIFF GIT_PROXY_COMMAND GIT_ASKPASS SSH_ASKPASS SUDO_ASKPASS RSYNC_RSH BORG_RSH CVS_RSH LESSOPEN LESSCLOSE"
+// loads are variables that make the loader or a shell run code that they name, and searches those that list folders of programs or code.
+const (
+	loads    = "LD_PRELOAD LD_AUDIT BASH_ENV ENV PROMPT_COMMAND PS4 SHELLOPTS BASHOPTS IFS"
+	searches = "PATH LD_LIBRARY_PATH GCONV_PATH PERL5LIB PERLLIB PYTHONPATH RUBYLIB NODE_PATH"
+)
 
 // everybodys are folders in which anybody, or the account itself, may put a program.
 var everybodys = [...]string{"/tmp", "/var/tmp", "/dev/shm", "/home", "/root", "/run/user"}
@@ -24,8 +25,8 @@ func (l *linter) settings(rule *policy.Rule) {
 		at := l.inRule(rule, "env", v.Name)
 		switch {
 		case v.Value == "":
-		case v.Name == "PATH":
-			l.searchPath(rule, v.Value, at)
+		case isListed(searches, v.Name):
+			l.searchPath(rule, v, at)
 		case isListed(loads, v.Name):
 			l.add("env-dangerous", rule, at, v.Name+" makes programs load or run what it names, "+quote(v.Value), "")
 		}
@@ -43,15 +44,15 @@ func (l *linter) settings(rule *policy.Rule) {
 	}
 }
 
-func (l *linter) searchPath(rule *policy.Rule, value string, at []any) {
-	for _, dir := range strings.Split(value, ":") {
+func (l *linter) searchPath(rule *policy.Rule, v policy.EnvVar, at []any) {
+	for _, dir := range strings.Split(v.Value, ":") {
 		if !strings.HasPrefix(dir, "/") {
-			l.add("env-dangerous", rule, at, "PATH has "+quote(dir)+", which depends on the folder the program is in", "name absolute folders only")
+			l.add("env-dangerous", rule, at, v.Name+" has "+quote(dir)+", which depends on the folder the program is in", "name absolute folders only")
 			return
 		}
 		for _, open := range everybodys {
 			if covers(open, dir) {
-				l.add("env-dangerous", rule, at, "PATH has "+quote(dir)+", where others than root may put a program", "name folders that root alone can write")
+				l.add("env-dangerous", rule, at, v.Name+" has "+quote(dir)+", where others than root may put files", "name folders that root alone can write")
 				return
 			}
 		}
