@@ -90,7 +90,7 @@ func (o *opening) program(name string, v verdict, depth int) {
 		o.remote()
 	case protocol:
 		if !o.closed() {
-			o.say("no-containment", name+" reads from standard input which files the client wants, and nothing here bounds them",
+			o.say("no-containment", o.name+" reads from standard input which files the client wants, and nothing here bounds them",
 				"add "+spell(known.closed)+" to what is executed, or confine the rule")
 		}
 	case wrapper:
