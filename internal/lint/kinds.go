@@ -100,7 +100,7 @@ var Kinds = []Kind{
 		"What stands before it takes every request that it takes, and the first that matches wins.",
 		"Move it further up, or remove it."},
 	{"placeholder-ambiguous", Note, "a value may hold the text that ends it",
-		"The type takes the text that stands behind the placeholder, too. A program that splits its argument there reads another value than the one that was judged.",
+		"The type takes the text that stands beside the placeholder, too. A program that splits there reads another value than was judged.",
 		"Use a type that does not take that text."},
 	{"takes-anything", Warning, "the rule takes any further arguments",
 		"A placeholder that repeats, of a type that takes any word, means that nothing behind it was looked at.",

@@ -75,18 +75,21 @@ func (l *linter) rawNever(rule *policy.Rule, b *before) {
 // patternsNever tells which patterns of a rule never match. by has, for each, a rule that takes what it takes, or nil.
 func (l *linter) patternsNever(rule *policy.Rule, by []*policy.Rule) {
 	if len(by) > 1 && !slices.ContainsFunc(by, func(r *policy.Rule) bool { return r == nil || r == rule }) {
-		l.add("never-matches", rule, []any{"allow", rule.Number - 1, "command"}, "rules before it, such as "+by[0].Label()+", take all that this rule takes", "")
+		l.add("never-matches", rule, []any{"allow", rule.Number - 1, "command"},
+			"rules before it, such as "+by[0].Label()+", take all that this rule takes", "")
 		return
 	}
 	for j, taker := range by {
 		switch {
 		case taker == nil:
 		case taker == rule:
-			l.add("never-matches", rule, l.command(rule, j), "a command before it in the list takes all that "+quote(rule.Patterns[j].Text)+" takes", "remove it")
+			l.add("never-matches", rule, l.command(rule, j),
+				"a command before it in the list takes all that "+quote(rule.Patterns[j].Text)+" takes", "remove it")
 		case len(by) == 1:
 			l.add("never-matches", rule, l.command(rule, j), "rule "+taker.Label()+" takes all that this rule takes", "")
 		default:
-			l.add("never-matches", rule, l.command(rule, j), "rule "+taker.Label()+" takes all that "+quote(rule.Patterns[j].Text)+" takes", "")
+			l.add("never-matches", rule, l.command(rule, j), "rule "+taker.Label()+" takes all that "+quote(rule.Patterns[j].Text)+" takes",
+				"")
 		}
 	}
 }

@@ -78,6 +78,9 @@ func (o *opening) program(name string, v verdict, depth int) {
 		return
 	}
 	o.name, o.known = name, known
+	if quoted := quote(name); quoted != `"`+name+`"` {
+		o.name = quoted // a link's name may be anything
+	}
 	switch known.style {
 	case interpreter:
 		o.interpreter()
@@ -87,7 +90,7 @@ func (o *opening) program(name string, v verdict, depth int) {
 		o.remote()
 	case protocol:
 		if !o.closed() {
-			o.say("no-containment", name+" reads from standard input which files the client wants, and nothing here bounds them",
+			o.say("no-containment", o.name+" reads from standard input which files the client wants, and nothing here bounds them",
 				"add "+spell(known.closed)+" to what is executed, or confine the rule")
 		}
 	case wrapper:
@@ -99,10 +102,15 @@ func (o *opening) program(name string, v verdict, depth int) {
 		o.pager()
 	}
 	o.stdin()
-	o.dangers(known.runs, "runs-programs")
-	o.dangers(known.writes, "writes-anywhere")
-	o.dangers(known.reads, "reads-anywhere")
+	o.options()
 	o.operands()
+}
+
+// options looks for the words of programs among the arguments.
+func (o *opening) options() {
+	o.dangers(o.known.runs, "runs-programs")
+	o.dangers(o.known.writes, "writes-anywhere")
+	o.dangers(o.known.reads, "reads-anywhere")
 }
 
 // lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.
@@ -143,7 +151,8 @@ func (o *opening) interpreter() {
 			if !s.free(false) {
 				return
 			}
-			o.say("opens-shell", s.what()+", is what "+o.name+" runs, or an option of it", "name a script in run, and let the client choose its arguments only")
+			o.say("opens-shell", s.what()+", is what "+o.name+" runs, or an option of it",
+				"name a script in run, and let the client choose its arguments only")
 			return
 		}
 		word := s.words[0]
@@ -157,7 +166,8 @@ func (o *opening) interpreter() {
 				return
 			}
 		case i+1 < len(o.slots) && o.slots[i+1].free(false):
-			o.say("opens-shell", o.slots[i+1].what()+", is code that "+o.name+" runs", "name a script in run, and let the client choose its arguments only")
+			o.say("opens-shell", o.slots[i+1].what()+", is code that "+o.name+" runs",
+				"name a script in run, and let the client choose its arguments only")
 			return
 		default:
 			return
@@ -189,7 +199,8 @@ func (o *opening) commander() {
 	if o.rule.Settings.StdinNone || o.closed() || o.known.pinned > 0 && operands >= o.known.pinned {
 		return
 	}
-	o.say("opens-shell", o.name+" takes commands by its standard input, and some of them run programs", `write stdin = "none", or name a script in run`)
+	o.say("opens-shell", o.name+" takes commands by its standard input, and some of them run programs",
+		`write stdin = "none", or name a script in run`)
 }
 
 // wrapper judges the command that a wrapper runs, and says whether there is one.
@@ -208,7 +219,8 @@ func (o *opening) wrapper(depth int) bool {
 			if !s.free(false) {
 				return true
 			}
-			o.say("opens-shell", s.what()+", is the program that "+o.name+" runs, or an option of it", "name the program, and let the client choose its arguments only")
+			o.say("opens-shell", s.what()+", is the program that "+o.name+" runs, or an option of it",
+				"name the program, and let the client choose its arguments only")
 			return false
 		}
 		word := s.words[0]
@@ -224,7 +236,7 @@ func (o *opening) wrapper(depth int) bool {
 			}
 			inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+1:]}
 			before := opening{linter: o.linter, rule: o.rule, at: o.at, name: o.name, known: o.known, slots: o.slots[:i]}
-			before.dangers(o.known.runs, "runs-programs")
+			before.options()
 			for _, word := range s.words {
 				inner.program(path.Base(word), o.verdict(word), depth+1)
 			}
@@ -234,7 +246,8 @@ func (o *opening) wrapper(depth int) bool {
 		}
 	}
 	if o.known.login && skip <= 0 || o.known.login && len(o.slots) == 0 {
-		o.say("opens-shell", o.name+" opens a shell where no command is named", "name the command, and let the client choose its arguments only")
+		o.say("opens-shell", o.name+" opens a shell where no command is named",
+			"name the command, and let the client choose its arguments only")
 	}
 	return false
 }
@@ -251,11 +264,13 @@ func (o *opening) remote() {
 		case hosts == 0:
 			hosts++
 		case hosts == 1 && s.words == nil && s.free(false):
-			o.say("opens-shell", s.what()+", is what a shell on the other host runs", "name the command, and let the client choose values that a shell takes as they stand")
+			o.say("opens-shell", s.what()+", is what a shell on the other host runs",
+				"name the command, and let the client choose values that a shell takes as they stand")
 			return
 		case s.words == nil && s.free(false):
 			if word, ok := s.anyOf([]string{"a;b", "$(b)", "`b`", "a|b", "a&b"}); ok {
-				o.say("opens-shell", s.what()+", can be "+quote(word)+", and a shell on the other host reads it", "use a type that takes letters and digits only")
+				o.say("opens-shell", s.what()+", can be "+quote(word)+", and a shell on the other host reads it",
+					"use a type that takes letters and digits only")
 				return
 			}
 		default:
@@ -284,7 +299,8 @@ func (o *opening) pages() bool {
 
 func (o *opening) pager() {
 	if !o.closed() {
-		o.say("starts-pager", o.name+" shows its output by a pager where the client has a terminal", "close it by "+spell(o.known.closed)+", among the arguments or in env")
+		o.say("starts-pager", o.name+" shows its output by a pager where the client has a terminal",
+			"close it by "+spell(o.known.closed)+", among the arguments or in env")
 	}
 }
 
@@ -304,7 +320,8 @@ func (o *opening) stdin() {
 			} else if !slices.ContainsFunc(s.words, func(w string) bool { return strings.HasPrefix(w, flag) && !strings.HasPrefix(w, "--sender") }) {
 				continue
 			}
-			o.say("no-containment", "with "+quote(word)+" "+o.name+" takes its paths by standard input, where nothing judges them", "take it out, or confine the rule")
+			o.say("no-containment", "with "+quote(word)+" "+o.name+" takes its paths by standard input, where nothing judges them",
+				"take it out, or confine the rule")
 			return
 		}
 	}

@@ -47,12 +47,14 @@ func (l *linter) settings(rule *policy.Rule) {
 func (l *linter) searchPath(rule *policy.Rule, v policy.EnvVar, at []any) {
 	for _, dir := range strings.Split(v.Value, ":") {
 		if !strings.HasPrefix(dir, "/") {
-			l.add("env-dangerous", rule, at, v.Name+" has "+quote(dir)+", which depends on the folder the program is in", "name absolute folders only")
+			l.add("env-dangerous", rule, at, v.Name+" has "+quote(dir)+", which depends on the folder the program is in",
+				"name absolute folders only")
 			return
 		}
 		for _, open := range everybodys {
 			if covers(open, dir) {
-				l.add("env-dangerous", rule, at, v.Name+" has "+quote(dir)+", where others than root may put files", "name folders that root alone can write")
+				l.add("env-dangerous", rule, at, v.Name+" has "+quote(dir)+", where others than root may put files",
+					"name folders that root alone can write")
 				return
 			}
 		}
@@ -90,7 +92,8 @@ func (l *linter) confine(rule *policy.Rule, c *policy.Confine) {
 	}
 	switch missing := confine.Lacks(l.host.LandlockABI(), c.NoNetwork); {
 	case c.Fallback:
-		l.add("fallback-allow", rule, append(at[:len(at):len(at)], "fallback"), "where the kernel cannot hold it, the program runs unconfined", "")
+		l.add("fallback-allow", rule, append(at[:len(at):len(at)], "fallback"),
+			"where the kernel cannot hold it, the program runs unconfined", "")
 	case missing != "":
 		l.add("confine-unsupported", rule, at, "this kernel cannot confine a program: "+missing, "")
 	}
@@ -105,8 +108,8 @@ func (l *linter) writes(rule *policy.Rule, p string, at []any) {
 
 func (l *linter) decides(p string) string {
 	for _, guarded := range []struct{ path, what string }{
-		{"/etc/ssh-gate", "policies"}, {"/etc/ssh", "sshd's configuration and keys"}, {path.Dir(policy.DefaultLog), "the log"}, {"/run/ssh-gate", "the counts of limits"},
-		{policyDir(l.policy.File), "policies"},
+		{"/etc/ssh-gate", "policies"}, {policyDir(l.policy.File), "policies"}, {"/etc/ssh", "sshd's configuration and keys"},
+		{path.Dir(policy.DefaultLog), "the log"}, {"/run/ssh-gate", "the counts of limits"},
 	} {
 		if guarded.path != "" && (covers(p, guarded.path) || covers(guarded.path, p)) {
 			return guarded.what

@@ -160,7 +160,8 @@ func (l *linter) ambiguous(rule *policy.Rule, e *policy.Element, at []any) {
 		root := policy.FormOf(p.Type).Root
 		for _, value := range []string{"a" + splitter + "a", "1" + splitter + "1", splitter, root + "/a" + splitter + "a", root + "/a" + splitter} {
 			if p.Type.Accepts(value) {
-				l.add("placeholder-ambiguous", rule, at, "the value of {"+p.Name+"} can be "+quote(value)+", which a program that splits at "+quote(splitter)+" reads differently", "")
+				l.add("placeholder-ambiguous", rule, at,
+					"the value of {"+p.Name+"} can be "+quote(value)+", which a program that splits at "+quote(splitter)+" reads differently", "")
 				break
 			}
 		}
