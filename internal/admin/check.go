@@ -442,11 +442,32 @@ type lintHost struct {
 	host.Files
 	looked   map[string]string
 	judged   map[string]error
+	resolved map[string]resolution
 	accounts map[string]bool
 }
 
 func newLintHost(path []string) *lintHost {
-	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, accountNames()}
+	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, map[string]resolution{}, accountNames()}
+}
+
+// resolution is what a path leads to.
+type resolution struct {
+	path string
+	err  error
+}
+
+// maxResolved bounds the paths that are remembered.
+const maxResolved = 100_000
+
+func (h *lintHost) Resolve(path string) (string, error) {
+	r, seen := h.resolved[path]
+	if !seen {
+		r.path, r.err = h.Files.Resolve(path)
+		if len(h.resolved) < maxResolved {
+			h.resolved[path] = r
+		}
+	}
+	return r.path, r.err
 }
 
 func (h *lintHost) Lookup(name string) (string, bool) {
