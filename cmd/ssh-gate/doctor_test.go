@@ -109,6 +109,9 @@ func TestDoctorHost(t *testing.T) {
 	expect("a password", "clients may send the variable LD_* to the login shell", "it has a password, by which it gets its login shell without the gate")
 	testhost.Run(t, "usermod", "-s", "/usr/bin/ssh-gate", "-p", "*", "deploy")
 	expect("the gate as login shell again")
+	write("/etc/ssh/sshd_config", "AcceptEnv *\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+	expect("variables that sshd sets itself", "clients may send *, and so make up what sshd tells the gate")
+	write("/etc/ssh/sshd_config", "AuthorizedKeysFile /etc/ssh/keys/%u\n")
 
 	write(policy, "[[allow]]\ncomand = \"uptime\"\n")
 	expect("a faulty policy", "policies: the gate refuses 1 policy, such as "+policy)

@@ -324,7 +324,10 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 	is(s.Value("permituserenvironment") != "no" && s.Value("permituserenvironment") != "", "PermitUserEnvironment no"+reload,
 		"the account may set variables for what sshd starts, so it chooses what the dynamic loader and a shell do before the gate")
 	is(s.Value("permituserrc") == "yes" && a.loose > 0, "PermitUserRC no"+reload+", or restrict in the key lines", "~/.ssh/rc runs before the gate")
-	for _, name := range wideNames(s["acceptenv"]) {
+	for _, name := range matching(s["acceptenv"], "SSH_ORIGINAL_COMMAND", "SSH_USER_AUTH", "SSH_CONNECTION", "GODEBUG") {
+		is(true, "leave "+name+" out of AcceptEnv"+reload, "clients may send "+name+", and so make up what sshd tells the gate")
+	}
+	for _, name := range matching(s["acceptenv"], "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "SHELLOPTS", "PS4", "PATH", "IFS") {
 		is(!a.isShell, "leave "+name+" out of AcceptEnv"+reload, "clients may send the variable "+name+" to the login shell")
 	}
 	if command := s.Value("forcecommand"); command != "" && command != "none" {
@@ -347,19 +350,19 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 	return findings
 }
 
-// wideNames are names and patterns of AcceptEnv by which a client reaches the dynamic loader or a shell.
-func wideNames(values []string) []string {
-	var wide []string
+// matching are the names and patterns of AcceptEnv that take one of the variables.
+func matching(values []string, variables ...string) []string {
+	var found []string
 	for _, value := range values {
 		for _, name := range strings.Fields(value) {
-			for _, dangerous := range []string{"LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "SHELLOPTS", "PS4", "PATH", "IFS"} {
-				if ok, _ := filepath.Match(name, dangerous); ok && !slices.Contains(wide, name) {
-					wide = append(wide, name)
+			for _, variable := range variables {
+				if ok, _ := filepath.Match(name, variable); ok && !slices.Contains(found, name) {
+					found = append(found, name)
 				}
 			}
 		}
 	}
-	return wide
+	return found
 }
 
 // hasPassword says whether an account can log in with a password, shadow(5).
