@@ -22,6 +22,7 @@ import (
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
 )
 
 // checkOptions are what the verb check was called with.
@@ -499,17 +500,11 @@ func (h *lintHost) Exists(path string) (bool, error) {
 func (h *lintHost) Account(name string) bool { return h.accounts[name] }
 func (h *lintHost) LandlockABI() int         { return confine.ABI() }
 
-// accountNames are those in /etc/passwd.
 func accountNames() map[string]bool {
 	names := map[string]bool{}
-	text, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return names
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, _, ok := strings.Cut(line, ":"); ok {
-			names[name] = true
-		}
+	all, _ := session.Accounts() // without the file no account is known
+	for _, a := range all {
+		names[a.Name] = true
 	}
 	return names
 }

@@ -13,6 +13,7 @@ import (
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
 )
 
 // finding is one thing that doctor looks at: in order; or not, and then why it matters and what to type; or not to be looked at, and why.
@@ -103,9 +104,9 @@ func (c *call) tellSections(sections []section) int {
 				colour = red
 			}
 			mark := f.state() + strings.Repeat(" ", 6-len(f.state()))
-			fmt.Fprintf(c.out, "%s  %s\n", c.paint(colour, mark), fold(printable(f.text), c.width, 8))
+			fmt.Fprintf(c.out, "%s  %s\n", c.paint(colour, mark), fold(policy.Printable(f.text), c.width, 8))
 			if f.fix != "" {
-				fmt.Fprintf(c.out, "        hint: %s\n", fold(printable(f.fix), c.width, 14))
+				fmt.Fprintf(c.out, "        hint: %s\n", fold(policy.Printable(f.fix), c.width, 14))
 			}
 		}
 	}
@@ -268,7 +269,7 @@ func judgeAbove(folder string) *finding {
 // membersOf names who is in a group, by /etc/group(5), or has it as his own, by /etc/passwd(5).
 func membersOf(gid uint32) ([]string, error) {
 	groups, err := os.ReadFile("/etc/group")
-	accounts, accountsErr := os.ReadFile("/etc/passwd")
+	accounts, accountsErr := session.Accounts()
 	if err := errors.Join(err, accountsErr); err != nil {
 		return nil, err
 	}
@@ -279,9 +280,9 @@ func membersOf(gid uint32) ([]string, error) {
 			members = append(members, strings.Split(f[3], ",")...)
 		}
 	}
-	for line := range strings.Lines(string(accounts)) {
-		if f := strings.Split(line, ":"); len(f) == 7 && f[3] == fmt.Sprint(gid) && f[2] != "0" {
-			members = append(members, f[0])
+	for _, a := range accounts {
+		if a.GID == int(gid) && a.UID != 0 {
+			members = append(members, a.Name)
 		}
 	}
 	return members, nil

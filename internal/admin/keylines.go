@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"example.org/ssh-gate/internal/keyline"
@@ -111,28 +111,15 @@ func sameFile(a, b string) bool {
 	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
-// loginAccounts are those of /etc/passwd, each home once.
+// loginAccounts are those of /etc/passwd that have a home, each home once.
 func loginAccounts() []session.Account {
-	text, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return nil
-	}
-	var accounts []session.Account
+	all, _ := session.Accounts()
 	seen := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
-		if len(f) != 7 || !strings.HasPrefix(f[5], "/") || seen[f[5]] {
-			continue
-		}
-		uid, uidErr := strconv.Atoi(f[2])
-		gid, gidErr := strconv.Atoi(f[3])
-		if uidErr != nil || gidErr != nil {
-			continue
-		}
-		seen[f[5]] = true
-		accounts = append(accounts, session.Account{UID: uid, GID: gid, Name: f[0], Home: f[5], Shell: f[6]})
-	}
-	return accounts
+	return slices.DeleteFunc(all, func(a session.Account) bool {
+		again := seen[a.Home]
+		seen[a.Home] = true
+		return again || !strings.HasPrefix(a.Home, "/")
+	})
 }
 
 func defaultKeyFiles(home string) []string {
