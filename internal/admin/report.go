@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"example.org/ssh-gate/internal/lint"
+	"example.org/ssh-gate/internal/record"
 )
 
 // This file tells what check found: to people as a compiler does, to programs as JSON or SARIF.
@@ -43,7 +44,7 @@ func (c *call) print(v any, status int) int {
 	if err != nil {
 		return c.fail(err, "")
 	}
-	fmt.Fprintf(c.out, "%s\n", text)
+	fmt.Fprintf(c.out, "%s\n", record.ASCII(text))
 	return status
 }
 
