@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -67,6 +66,9 @@ func checkPolicies(c *call) int {
 		return c.listKinds(o.json)
 	case o.why != "":
 		return c.tellWhy(o.why)
+	}
+	if slices.Contains(names, "") {
+		return c.misused("an empty name names no policy")
 	}
 	e, status := c.newExamination(o, len(names) == 0 || o.config != "")
 	if e == nil {
@@ -237,7 +239,7 @@ func (e *examination) named(name string) {
 }
 
 func (e *examination) configFile(file string) {
-	text, err := readPlain(file)
+	text, err := readPlain(file, policy.MaxBytes)
 	if err != nil {
 		e.unreadable(file, err, "config-missing", "config-unreadable")
 		return
@@ -248,21 +250,37 @@ func (e *examination) configFile(file string) {
 }
 
 func (e *examination) unreadable(file string, err error, missing, unreadable string) {
-	if errors.Is(err, fs.ErrNotExist) {
-		e.about(missing, file, "there is no such file")
-		return
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+		e.about(missing, file, "the file does not exist")
+	case errors.Is(err, notRegular{}):
+		e.about(unreadable, file, "the file "+err.Error())
+	default:
+		e.about(unreadable, file, "the file cannot be read: "+reasonOf(err))
 	}
-	e.about(unreadable, file, reasonOf(err))
 }
+
+// maxReads bounds how often a file is read that changes meanwhile: one that is replaced once is whole the second time.
+const maxReads = 5
 
 // examine holds one policy against all that is known of slips, and runs its tests.
 func (e *examination) examine(f *listed) {
 	e.policies++
-	before, _ := look(f.File)
-	p, problem := e.load(f)
-	after, gone := look(f.File)
+	var (
+		p             *host.Policy
+		problem       *host.Problem
+		changed, gone bool
+	)
+	for range maxReads {
+		before, _ := look(f.File)
+		p, problem = e.load(f)
+		after, missing := look(f.File)
+		if changed, gone = before != after, missing; !changed {
+			break
+		}
+	}
 	switch {
-	case before != after || gone && f.fresh:
+	case changed || gone && f.fresh:
 		e.about("changed-while-read", f.File, "the file vanished or changed while it was read")
 	case problem != nil:
 		e.problem(f.File, problem)
@@ -279,12 +297,16 @@ func (e *examination) load(f *listed) (*host.Policy, *host.Problem) {
 	if !f.plain {
 		return f.Policy()
 	}
-	text, err := readPlain(f.File)
+	text, err := readPlain(f.File, policy.MaxBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &host.Problem{Reason: record.PolicyMissing, Err: &safefile.Error{Path: f.File, Problem: "does not exist"}}
+	case errors.Is(err, unix.ENOTDIR):
+		return nil, &host.Problem{Reason: record.PolicyMissing, Err: &safefile.Error{Path: f.File, Problem: "lies below a file"}}
+	case errors.Is(err, notRegular{}):
+		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: err.Error(), Hint: "Name a file that holds a policy."}}
 	case err != nil:
-		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: reasonOf(err)}}
+		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: "cannot be read: " + reasonOf(err)}}
 	}
 	p, faults := policy.Parse(f.Key, f.File, text)
 	if faults != nil {
@@ -293,23 +315,48 @@ func (e *examination) load(f *listed) (*host.Policy, *host.Problem) {
 	return &host.Policy{Policy: p, Text: text, Own: os.Geteuid() != 0}, nil
 }
 
-// readPlain reads a regular file of which nothing is known: it neither waits for a FIFO nor reads without end.
-func readPlain(file string) ([]byte, error) {
-	f, err := os.OpenFile(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+// notRegular is told of what is no file.
+type notRegular struct{}
+
+func (notRegular) Error() string { return "is not a regular file" }
+
+// readPlain reads a regular file of which nothing is known, of at most max bytes and one more, by which the reader sees that it is too long.
+// It opens no device, which may do something, waits for no FIFO and no file of /proc that has nothing to say yet, and stops at the bound.
+// The calls are raw because package os waits where the kernel says that there is nothing.
+func readPlain(file string, max int) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, notRegular{}
+	}
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	defer unix.Close(fd)
+	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, notRegular{}
 	}
-	var b bytes.Buffer
-	_, err = b.ReadFrom(io.LimitReader(f, policy.MaxBytes+1)) // one more, so that the reader says that it is too long
-	return b.Bytes(), err
+	text := make([]byte, 0, min(max, int(st.Size))+512)
+	for len(text) <= max {
+		if len(text) == cap(text) {
+			text = slices.Grow(text, len(text))
+		}
+		n, err := unix.Read(fd, text[len(text):min(cap(text), max+1)])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return text, err
+		}
+		text = text[:len(text)+n]
+	}
+	return text, nil
 }
 
 // state is what changes with a file.
@@ -395,7 +442,7 @@ func (e *examination) problem(file string, p *host.Problem) {
 	var fault *safefile.Error
 	f := &policy.Fault{File: file, Message: p.Error()}
 	if errors.As(p.Err, &fault) {
-		f.Message, f.Hint = fault.Problem, fault.Hint
+		f.Message, f.Hint = "the file "+fault.Problem, fault.Hint
 		if fault.Path != file {
 			f.Message = fault.Path + " " + fault.Problem
 		}

@@ -1,12 +1,15 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
@@ -20,21 +23,24 @@ var keyFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
 func (e *examination) keyLines(files []listed) {
 	named := map[string]bool{} // files of policies
 	byProof := false
-	unseen := 0
+	unseen, whole := map[string]bool{}, true // accounts whose files may not be read; whether all else was
 	for _, account := range loginAccounts() {
 		for _, name := range keyFiles {
 			file := filepath.Join(account.home, name)
 			text, err := account.read(file)
 			switch {
-			case errors.Is(err, fs.ErrNotExist):
+			case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // as is a home of /dev/null
+				continue
+			case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+				unseen[account.home] = true
 				continue
 			case err != nil:
-				unseen++
+				e.skipped, whole = append(e.skipped, file+": "+err.Error()), false
 				continue
 			}
 			lines, err := keyline.Parse(text)
 			if err != nil {
-				e.skipped = append(e.skipped, file+" "+err.Error())
+				e.skipped, whole = append(e.skipped, file+" "+err.Error()), false
 				continue
 			}
 			for i := range lines {
@@ -43,15 +49,16 @@ func (e *examination) keyLines(files []listed) {
 					continue
 				}
 				byProof = byProof || call.KeyFrom != ""
-				if target := calledPolicy(&call); target != "" {
-					named[target] = true
-				}
-				e.keyLine(file, &lines[i], &call)
+				target := calledPolicy(&call, account.home)
+				named[target] = true
+				e.keyLine(file, &lines[i], &call, target)
 			}
 		}
 	}
-	if unseen > 0 {
-		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(unseen, "account")))
+	if len(unseen) > 0 {
+		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(len(unseen), "account")))
+	}
+	if len(unseen) > 0 || !whole {
 		return
 	}
 	for i := range files {
@@ -61,27 +68,28 @@ func (e *examination) keyLines(files []listed) {
 	}
 }
 
-// calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key.
-func calledPolicy(call *keyline.Call) string {
-	dir := policy.KeysDir
-	if call.PolicyDir != "" {
-		dir = call.PolicyDir
+// calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key. sshd starts the gate
+// in the account's home.
+func calledPolicy(call *keyline.Call, home string) string {
+	file := call.Policy
+	if call.Key != "" {
+		file = filepath.Join(cmp.Or(call.PolicyDir, policy.KeysDir), call.Key+".toml")
 	}
 	switch {
-	case call.Policy != "":
-		return call.Policy
-	case call.Key != "":
-		return filepath.Join(dir, call.Key+".toml")
+	case file == "":
+		return ""
+	case filepath.IsAbs(file):
+		return filepath.Clean(file)
 	}
-	return ""
+	return filepath.Join(home, file)
 }
 
-func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call) {
+func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call, target string) {
 	tell := func(id, message, hint string) {
 		kind, _ := lint.Of(id)
 		e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Line: line.Number, Col: 1, Len: 1, Message: message, Hint: hint, Source: line.Text}})
 	}
-	if target := calledPolicy(call); target != "" {
+	if target != "" {
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
 			tell("key-line-without-policy", "there is no "+target, "")
 		}
@@ -131,4 +139,4 @@ func loginAccounts() []loginAccount {
 	return accounts
 }
 
-func (a *loginAccount) read(file string) ([]byte, error) { return readPlain(file) }
+func (a *loginAccount) read(file string) ([]byte, error) { return readPlain(file, keyline.MaxFile) }
