@@ -547,7 +547,13 @@ func (e *explanation) tellEnd(c *call, p *page) {
 	var faults policy.Faults
 	switch {
 	case e.problem != nil && errors.As(e.problem.Err, &faults):
-		p.b.WriteString(faults.Render())
+		for _, f := range faults {
+			p.row("", fmt.Sprintf("%s:%d:%d: %s", printable(f.File), f.Line, f.Col, printable(f.Message)))
+			p.b.WriteString(c.source(f, colour))
+			if f.Hint != "" {
+				p.b.WriteString("  hint: " + fold(printable(f.Hint), c.width, len("  hint: ")) + "\n")
+			}
+		}
 	case e.Detail != "":
 		p.row("", record.Escape(e.Detail))
 	}
