@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -380,7 +383,8 @@ func (e *examination) runTests(p *host.Policy) {
 	for i := range p.Tests {
 		test := &p.Tests[i]
 		e.tests++
-		got := failed(test, p.Policy, e)
+		q := question{request: test.Request, user: test.User, ip: test.ClientIP, at: test.Time}
+		got := failed(test, &q, p.Policy, e)
 		if got == "" {
 			continue
 		}
@@ -389,15 +393,14 @@ func (e *examination) runTests(p *host.Policy) {
 		}
 		at := places.At("test", i, "expect")
 		at.Message = fmt.Sprintf("the test expects %s, and gets %s", test.Expect.String(), got)
-		at.Hint = fmt.Sprintf("ssh-gate explain --policy %s -- %s", shellWord(p.File), shellWord(test.Request))
+		at.Hint = asked(test, &q, p.Policy, e)
 		kind, _ := lint.Of("test-failed")
 		e.add(&lint.Finding{Kind: kind, Fault: at})
 	}
 }
 
 // failed says what a test got in place of what it expects; empty where that is the same.
-func failed(test *policy.Test, p *policy.Policy, e *examination) string {
-	q := question{request: test.Request, user: test.User, ip: test.ClientIP, at: test.Time}
+func failed(test *policy.Test, q *question, p *policy.Policy, e *examination) string {
 	q.complete(p, e.c.now)
 	d := decide.Decide(q.input(p, e.host, nil))
 	var argv []string
@@ -423,8 +426,28 @@ func failed(test *policy.Test, p *policy.Policy, e *examination) string {
 	return "the rule " + d.Rule.Label()
 }
 
-// shellWord spells a text so that a shell reads it back.
-func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// asked is the call of explain that puts the question of a test.
+func asked(test *policy.Test, q *question, p *policy.Policy, e *examination) string {
+	words := "ssh-gate explain --policy " + shellWord(p.File)
+	if test.User != "" {
+		words += " --user " + shellWord(test.User)
+	}
+	if test.ClientIP != "" {
+		words += " --from " + shellWord(test.ClientIP)
+	}
+	if !q.at.Equal(e.c.now) {
+		words += " --at " + q.at.UTC().Format(time.RFC3339)
+	}
+	return words + " -- " + shellWord(test.Request)
+}
+
+// shellWord spells a text so that a shell reads it back: bash, ksh and zsh where it holds what a terminal would not show.
+func shellWord(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(text) {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return "$'" + strings.ReplaceAll(record.Escape(text), "'", `\'`) + "'"
+}
 
 // problem adds what keeps a file from being read as the gate reads it. The ids are the reason codes.
 func (e *examination) problem(file string, p *host.Problem) {
