@@ -10,7 +10,7 @@ say() {
 }
 
 has_group() {
-	getent group ssh-gate >/dev/null 2>&1 || grep -q '^ssh-gate:' /etc/group
+	getent group ssh-gate >/dev/null
 }
 
 # make_group comes before the files: the program is setgid, so it must never lie there with another group, not even for a moment.
