@@ -90,6 +90,9 @@ func setUp(t *testing.T) {
 		check(t, os.Setenv(name, value))
 	}
 	forget(t)
+	// What takes apt and dpkg most of their time here: what they could download, and the index of all manual pages.
+	check(t, os.RemoveAll("/var/lib/apt/lists"))
+	check(t, os.RemoveAll("/var/lib/man-db/auto-update"))
 }
 
 func mount(t *testing.T, kind, dir, options string) {
@@ -128,7 +131,7 @@ func loopback(t *testing.T) {
 func forget(t *testing.T) {
 	t.Helper()
 	exec.Command("dpkg", "--purge", "ssh-gate").Run()
-	for _, path := range append(traces(t), "/etc/ssh-gate", "/var/log/ssh-gate") {
+	for _, path := range append(traces(t, everywhere), "/etc/ssh-gate", "/var/log/ssh-gate") {
 		check(t, os.RemoveAll(path))
 	}
 	if _, err := user.LookupGroup("ssh-gate"); err == nil {
@@ -137,11 +140,17 @@ func forget(t *testing.T) {
 	exec.Command("remove-shell", "/usr/bin/ssh-gate").Run()
 }
 
-// traces are the files with the package's name where packages have files.
-func traces(t *testing.T) []string {
+// Where packages have files, and where scripts make some.
+var (
+	everywhere = []string{"/etc", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/var", "/run"}
+	ofScripts  = []string{"/etc", "/usr/bin", "/var/log", "/run"}
+)
+
+// traces are the files with the package's name below these folders.
+func traces(t *testing.T, folders []string) []string {
 	t.Helper()
 	var found []string
-	for _, top := range []string{"/etc", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/var", "/run"} {
+	for _, top := range folders {
 		check(t, filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
