@@ -41,6 +41,7 @@ func enter(t *testing.T) bool {
 	for tool, debianPackage := range map[string]string{"apt-get": "apt", "dpkg": "dpkg", "rpm": "rpm", "useradd": "passwd", "chsh": "passwd", "sshd": "openssh-server", "ssh": "openssh-client"} {
 		testsshd.RequireTool(t, tool, debianPackage)
 	}
+	t.Parallel()
 	build(t)
 	self, err := os.Executable()
 	check(t, err)
