@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/testhost"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 const (
@@ -156,6 +157,13 @@ func TestDebian(t *testing.T) {
 	}
 	output(t, "dpkg-statoverride", "--remove", testhost.Log)
 
+	// What a start of the machine finds missing, systemd makes as the scripts do.
+	check(t, os.RemoveAll(testhost.Counts))
+	check(t, os.RemoveAll("/var/log/ssh-gate"))
+	output(t, testsshd.RequireTool(t, "systemd-tmpfiles", "systemd"), "--create", "/usr/lib/tmpfiles.d/ssh-gate.conf")
+	expect(t, complete)
+	checkAfterwards(t)
+
 	contains(t, mustApt(t, "purge", "ssh-gate"), "your policies in /etc/ssh-gate/keys are left; when you no longer need them: rm -r /etc/ssh-gate/keys")
 	if got := traces(t, everywhere); len(got) != 1 || got[0] != "/etc/ssh-gate" || state(policyFile) != "file 0644 root:root" {
 		t.Errorf("a purge leaves %q", got)
@@ -170,6 +178,21 @@ func TestDebian(t *testing.T) {
 	check(t, os.Remove(policyFile))
 	if out := mustApt(t, "purge", "ssh-gate"); strings.Contains(out, "are left") || len(traces(t, everywhere)) > 0 {
 		t.Errorf("a purge leaves %q\n%s", traces(t, everywhere), out)
+	}
+}
+
+// checkAfterwards: what the verb check finds is told, and an installation does not fail for it. A stand-in for the program finds more than
+// there is.
+func checkAfterwards(t *testing.T) {
+	t.Helper()
+	for status, warns := range map[string]bool{"0": false, "1": true, "2": true} {
+		check(t, os.Remove("/usr/bin/ssh-gate"))
+		stub := "#!/bin/sh\ncase $1 in help) echo '  check [FILE...]  x' ;; check) printf '%s\\n' 'first.toml:3: a\\tfault'; exit " + status + " ;; esac\n"
+		check(t, os.WriteFile("/usr/bin/ssh-gate", []byte(stub), 0o755))
+		out, err := try("/var/lib/dpkg/info/ssh-gate.postinst", "configure", first.version)
+		if err != nil || warned(out) != warns || warns != strings.Contains(out, "first.toml:3: a\\tfault\n") || warns != strings.Contains(out, "then: ssh-gate check\n") {
+			t.Errorf("check ends with %s: %v\n%s", status, err, out)
+		}
 	}
 }
 

@@ -76,6 +76,9 @@ func setUp(t *testing.T) {
 		check(t, os.Mkdir(dir, 0o755))
 	}
 	mount(t, "overlay", root, "lowerdir=/,upperdir="+scratch+"/upper,workdir="+scratch+"/work")
+	// dpkg's database whole, as it is now: below an overlay it must not change, as it does when somebody installs something meanwhile.
+	output(t, "cp", "-a", root+"/var/lib/dpkg", scratch+"/dpkg")
+	check(t, unix.Mount(scratch+"/dpkg", root+"/var/lib/dpkg", "", unix.MS_BIND, ""))
 	for dir, options := range map[string]string{"/tmp": "mode=1777", "/run": "mode=755", "/dev": "mode=755", rpmRoot: "mode=755"} {
 		mount(t, "tmpfs", root+dir, options)
 	}

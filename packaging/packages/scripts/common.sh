@@ -5,8 +5,9 @@ set -e
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 
+# say is no echo, which in some shells turns the \t of an escaped name back into what it stands for.
 say() {
-	echo "ssh-gate: $*" >&2
+	printf 'ssh-gate: %s\n' "$*" >&2
 }
 
 has_group() {
@@ -72,7 +73,7 @@ make_places() {
 advise() {
 	problems=$(ssh-gate doctor 2>&1 </dev/null) ||
 		say "warning: this host is not in order. To see it again: ssh-gate doctor
-$(echo "$problems" | grep -v '^ok ')"
+$(printf '%s\n' "$problems" | grep -v '^ok ')"
 	if ssh-gate help | grep -q '^ *check '; then
 		problems=$(ssh-gate check 2>&1 </dev/null) ||
 			say "warning: the configuration or a policy has faults, and what has a fault allows nothing. Correct them, then: ssh-gate check
