@@ -12,8 +12,10 @@ _ssh_gate_options() {
 	unused) options='--config=file --file=file --json --policy-dir=dir --since=since --without=key' ;;
 	suggest) options='--config=file --file=file --key=key --since=since --until=since' ;;
 	doctor) options='--config=file --json' ;;
-	*) options='' ;;
+	help | version) options='' ;;
+	*) return 1 ;;
 	esac
+	options+=' --help'
 }
 
 _ssh_gate_verbs='init check explain log unused suggest doctor help version'
@@ -78,7 +80,7 @@ _ssh_gate_value() {
 
 _ssh_gate_offer() {
 	local cur=${COMP_WORDS[COMP_CWORD]-} before='' kind
-	_ssh_gate_options "${verb:-gate}"
+	_ssh_gate_options "${verb:-gate}" || return
 	if [[ -z $wants && -z $ended && $cur == --*=* ]]; then
 		before=${cur%%=*}=
 		cur=${cur#*=}
@@ -114,7 +116,6 @@ _ssh_gate_offer() {
 			fi
 			;;
 		esac
-		options+=' --help'
 		if [[ -z $verb ]]; then
 			options+=' --version'
 		fi
@@ -178,16 +179,16 @@ _ssh_gate_names() {
 
 # _ssh_gate_match offers the words of a list that begin as typed. compgen -W would evaluate them.
 _ssh_gate_match() {
-	local word last=$cur head=$before
+	local word last=$cur chosen=''
 	case ${kind-} in
 	keys | users | events | reasons) # as many as wanted, separated by commas
 		last=${cur##*,}
-		head=$before${cur%"$last"}
+		chosen=${cur%"$last"}
 		;;
 	esac
 	for word in $1; do
-		if [[ $word == "$last"* ]]; then
-			COMPREPLY+=("$head$word")
+		if [[ $word == "$last"* && ,$chosen != *,"$word",* ]]; then
+			COMPREPLY+=("$before$chosen$word")
 		fi
 	done
 }

@@ -1,5 +1,5 @@
-# Completion of ssh-gate for fish. It starts nothing, and evaluates nothing that it finds in a folder or on the line. The lists are held
-# against the product by tests.
+# Completion of ssh-gate for fish. It never starts ssh-gate, and evaluates nothing that it finds in a folder or on the line. The lists are
+# held against the product by tests.
 
 set -g __ssh_gate_reasons matched helped no-command needs-shell control-character not-utf8 too-long no-rule wrong-user wrong-address expired \
     key-not-proved wrong-key no-user-policy too-many-sessions too-often policy-missing policy-unsafe policy-unreadable \
@@ -105,7 +105,7 @@ end
 function __ssh_gate_list
     set -l before (commandline -ct | string replace -r '^--[a-z]+=' '' | string match -r '^.*,')
     for word in $argv
-        printf '%s\n' "$before$word"
+        string match -q -- "*,$word,*" ",$before"; or printf '%s\n' "$before$word"
     end
 end
 
