@@ -347,46 +347,26 @@ func TestFoldersOfTheHost(t *testing.T) {
 	ask("closed above", nobody, none)
 }
 
-// coming are verbs and options that the completions have before the product does.
-var coming = map[string][]string{
-	"init":   {"--authorized-keys", "--expires", "--format", "--from", "--install", "--policy-dir", "--print", "--public-key", "--replace"},
-	"doctor": {"--json"},
-}
-
-// TestOptions holds the options that each shell offers for each verb against what the product says.
+// TestOptions holds what each shell offers for each verb against the tables of the one for bash, which internal/house holds against the
+// product.
 func TestOptions(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "ssh-gate")
-	build := exec.Command("go", "build", "-o", binary, "../../cmd/ssh-gate")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	help := func(words ...string) string {
-		out, err := exec.Command(binary, words...).Output()
-		check(t, err)
-		return string(out)
-	}
-	option := regexp.MustCompile(`(?m)^  (--?[a-z][a-z-]*)`)
-	gate, list, _ := strings.Cut(help("help"), "\nVerbs")
-	want := map[string][]string{"": {"--help", "--version"}}
-	for _, m := range option.FindAllStringSubmatch(gate, -1) {
-		want[""] = append(want[""], m[1])
-	}
-	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) `).FindAllStringSubmatch(list, -1) {
-		want[m[1]] = []string{"--help"}
-		for _, o := range option.FindAllStringSubmatch(help(m[1], "--help"), -1) {
-			want[m[1]] = append(want[m[1]], o[1])
-		}
-	}
-	for verb, options := range coming {
-		for _, o := range options {
-			if slices.Contains(want[verb], o) {
-				t.Errorf("%s has %s: take it out of the list coming", verb, o)
+	script, err := os.ReadFile("ssh-gate.bash")
+	check(t, err)
+	want := map[string][]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\t([a-z |]+)\) options='(.*)'`).FindAllStringSubmatch(string(script), -1) {
+		for _, verb := range strings.Split(m[1], " | ") {
+			want[verb] = []string{"--help"}
+			for word := range strings.FieldsSeq(m[2]) {
+				option, _, _ := strings.Cut(word, "=")
+				want[verb] = append(want[verb], option)
 			}
 		}
-		want[verb] = append(want[verb], options...)
 	}
-	want["init"] = slices.Compact(slices.Sorted(slices.Values(append(want["init"], "--help"))))
+	want[""] = append(want["gate"], "--version")
+	delete(want, "gate")
+	if len(want) < 10 {
+		t.Fatalf("the tables were not understood: %q", want)
+	}
 	var verbs, lines []string
 	for verb := range want {
 		verbs = append(verbs, verb)
