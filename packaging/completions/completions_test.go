@@ -417,7 +417,7 @@ func TestReadline(t *testing.T) {
 // typedInto waits for the prompt, types, and presses a key that writes the line to a file and ends the shell.
 func typedInto(t *testing.T, in place, keys string) string {
 	dir := home(t, in, "ssh-gate.bash")
-	rc := "source ~/ssh-gate.bash\nPS1='rea''dy'\nshow() { printf %s \"$READLINE_LINE\" >~/line; kill -KILL $$; }\nbind -x '\"\\C-x\": show'\n"
+	rc := "set -eu\nshopt -s failglob\nsource ~/ssh-gate.bash\nPS1='rea''dy'\nshow() { printf %s \"$READLINE_LINE\" >~/line; kill -KILL $$; }\nbind -x '\"\\C-x\": show'\n"
 	check(t, os.WriteFile(filepath.Join(dir, "rc"), []byte(rc), 0o644))
 	cmd := exec.CommandContext(t.Context(), "script", "-qfc", "exec bash --noprofile --rcfile ~/rc -i", "/dev/null")
 	cmd.Dir, cmd.Env = in.dir, []string{"HOME=" + dir, "PATH=" + trap(t, in) + ":/usr/bin:/bin", "TERM=xterm", "LC_ALL=C.UTF-8"}
