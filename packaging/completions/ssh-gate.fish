@@ -1,0 +1,1 @@
+# Completion of ssh-gate for fish.
