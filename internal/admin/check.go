@@ -22,6 +22,7 @@ import (
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
 )
 
 // checkOptions are what the verb check was called with.
@@ -442,11 +443,32 @@ type lintHost struct {
 	host.Files
 	looked   map[string]string
 	judged   map[string]error
+	resolved map[string]resolution
 	accounts map[string]bool
 }
 
 func newLintHost(path []string) *lintHost {
-	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, accountNames()}
+	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, map[string]resolution{}, accountNames()}
+}
+
+// resolution is what a path leads to.
+type resolution struct {
+	path string
+	err  error
+}
+
+// maxResolved bounds the paths that are remembered.
+const maxResolved = 100_000
+
+func (h *lintHost) Resolve(path string) (string, error) {
+	r, seen := h.resolved[path]
+	if !seen {
+		r.path, r.err = h.Files.Resolve(path)
+		if len(h.resolved) < maxResolved {
+			h.resolved[path] = r
+		}
+	}
+	return r.path, r.err
 }
 
 func (h *lintHost) Lookup(name string) (string, bool) {
@@ -478,17 +500,11 @@ func (h *lintHost) Exists(path string) (bool, error) {
 func (h *lintHost) Account(name string) bool { return h.accounts[name] }
 func (h *lintHost) LandlockABI() int         { return confine.ABI() }
 
-// accountNames are those in /etc/passwd.
 func accountNames() map[string]bool {
 	names := map[string]bool{}
-	text, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return names
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, _, ok := strings.Cut(line, ":"); ok {
-			names[name] = true
-		}
+	all, _ := session.Accounts() // without the file no account is known
+	for _, a := range all {
+		names[a.Name] = true
 	}
 	return names
 }

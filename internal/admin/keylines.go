@@ -6,11 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
 )
 
 // keyFiles are where sshd looks for the keys of an account unless AuthorizedKeysFile says otherwise, sshd_config(5).
@@ -22,9 +25,8 @@ func (e *examination) keyLines(files []listed) {
 	byProof := false
 	unseen := 0
 	for _, account := range loginAccounts() {
-		for _, name := range keyFiles {
-			file := filepath.Join(account.home, name)
-			text, err := account.read(file)
+		for _, file := range defaultKeyFiles(account.Home) {
+			text, err := readKeyFile(&account, file)
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				continue
@@ -109,26 +111,37 @@ func sameFile(a, b string) bool {
 	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
-// loginAccount is an account of this host that may have keys.
-type loginAccount struct{ name, home string }
-
-// loginAccounts are those of /etc/passwd, each home once.
-func loginAccounts() []loginAccount {
-	text, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return nil
-	}
-	var accounts []loginAccount
+// loginAccounts are those of /etc/passwd that have a home, each home once.
+func loginAccounts() []session.Account {
+	all, _ := session.Accounts()
 	seen := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
-		if len(f) != 7 || !strings.HasPrefix(f[5], "/") || seen[f[5]] {
-			continue
-		}
-		seen[f[5]] = true
-		accounts = append(accounts, loginAccount{f[0], f[5]})
-	}
-	return accounts
+	return slices.DeleteFunc(all, func(a session.Account) bool {
+		again := seen[a.Home]
+		seen[a.Home] = true
+		return again || !strings.HasPrefix(a.Home, "/")
+	})
 }
 
-func (a *loginAccount) read(file string) ([]byte, error) { return readPlain(file) }
+func defaultKeyFiles(home string) []string {
+	files := make([]string, len(keyFiles))
+	for i, name := range keyFiles {
+		files[i] = filepath.Join(home, name)
+	}
+	return files
+}
+
+// readKeyFile reads a file of an account's keys with that account's own rights: where it leads, a link of the account's must not make root
+// read. What only root may read, such as keys below /etc that the account may not see, root reads itself, if the way there is root's.
+func readKeyFile(account *session.Account, file string) (text []byte, err error) {
+	if os.Geteuid() != 0 || account.UID == 0 {
+		return readPlain(file)
+	}
+	actErr := actAs(*account, func() error {
+		text, err = readPlain(file)
+		return nil
+	})
+	if errors.Is(err, fs.ErrPermission) {
+		text, _, err = safefile.Read(file, keyline.MaxFile, safefile.RootOnly)
+	}
+	return text, errors.Join(actErr, err)
+}

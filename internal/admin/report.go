@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"example.org/ssh-gate/internal/lint"
+	"example.org/ssh-gate/internal/policy"
 )
 
 // This file tells what check found: to people as a compiler does, to programs as JSON or SARIF.
@@ -92,11 +92,11 @@ func colourOf(s lint.Severity) string {
 
 // tellFinding prints one finding: place, severity, what was found, the line with a caret, what it means, and what to write instead.
 func (c *call) tellFinding(f *lint.Finding, explain bool) {
-	place := printable(f.File)
+	place := policy.Printable(f.File)
 	if f.Line > 0 {
 		place += fmt.Sprintf(":%d:%d", f.Line, f.Col)
 	}
-	message := printable(f.Message)
+	message := policy.Printable(f.Message)
 	if f.Rule != "" {
 		message = "rule " + f.Rule + ": " + message
 	}
@@ -113,7 +113,7 @@ func (c *call) tellFinding(f *lint.Finding, explain bool) {
 	if hint == "" {
 		hint = f.Kind.Fix
 	}
-	fmt.Fprintf(c.out, "  hint: %s\n\n", fold(printable(hint), c.width, len("  hint: ")))
+	fmt.Fprintf(c.out, "  hint: %s\n\n", fold(policy.Printable(hint), c.width, len("  hint: ")))
 }
 
 // maxSource is how many characters of a line are shown where there is no terminal to say.
@@ -126,7 +126,7 @@ func (c *call) tellSource(f *lint.Finding, colour string) {
 	if c.width > 0 {
 		width = max(c.width-len(number)-6, leastWidth)
 	}
-	source, from, col := []rune(printable(f.Source)), 0, f.Col-1
+	source, from, col := []rune(policy.Printable(f.Source)), 0, f.Col-1
 	if col+min(f.Len, width/2) > width {
 		from = col - width/2
 	}
@@ -136,19 +136,6 @@ func (c *call) tellSource(f *lint.Finding, colour string) {
 	length := max(1, min(f.Len, len(shown)-col))
 	fmt.Fprintf(c.out, "  %s | %s\n", number, string(shown))
 	fmt.Fprintf(c.out, "  %s | %s%s\n", strings.Repeat(" ", len(number)), strings.Repeat(" ", max(col, 0)), c.paint(colour, strings.Repeat("^", length)))
-}
-
-// printable keeps the number of characters, so that a caret stays right.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case unicode.IsPrint(r):
-			return r
-		}
-		return '?'
-	}, text)
 }
 
 // report is what check --json prints.
