@@ -182,10 +182,14 @@ func dashed(name string) string {
 // usage tells a verb's options, with two dashes before names of more than one letter, as people type them.
 func (c *call) usage(options *flag.FlagSet) {
 	v, _ := find(c.verb)
-	fmt.Fprintf(c.out, "Example:\n  %s\n\nssh-gate %s: %s\n", strings.ReplaceAll(v.example, "\n", "\n  "), v.usage, v.summary)
+	fmt.Fprintf(c.out, "Example:\n  %s\n\n%s\n", strings.ReplaceAll(v.example, "\n", "\n  "), fold("ssh-gate "+v.usage+": "+v.summary, c.width, 0))
 	options.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
 		spelled := strings.TrimSpace(dashed(f.Name) + " " + value)
+		if c.width > 0 && c.width < narrow {
+			fmt.Fprintf(c.out, "  %s\n      %s\n", spelled, fold(text, c.width, len("      ")))
+			return
+		}
 		if len(spelled) > optionWidth {
 			spelled += "\n  " + strings.Repeat(" ", optionWidth)
 		}

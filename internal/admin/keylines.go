@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,10 +10,11 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
-	"example.org/ssh-gate/internal/safefile"
 	"example.org/ssh-gate/internal/session"
 )
 
@@ -23,20 +25,23 @@ var keyFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
 func (e *examination) keyLines(files []listed) {
 	named := map[string]bool{} // files of policies
 	byProof := false
-	unseen := 0
+	unseen, whole := map[string]bool{}, true // accounts whose files may not be read; whether all else was
 	for _, account := range loginAccounts() {
 		for _, file := range defaultKeyFiles(account.Home) {
 			text, err := readKeyFile(&account, file)
 			switch {
-			case errors.Is(err, fs.ErrNotExist):
+			case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // as is a home of /dev/null
+				continue
+			case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+				unseen[account.Home] = true
 				continue
 			case err != nil:
-				unseen++
+				e.skipped, whole = append(e.skipped, file+": "+err.Error()), false
 				continue
 			}
 			lines, err := keyline.Parse(text)
 			if err != nil {
-				e.skipped = append(e.skipped, file+" "+err.Error())
+				e.skipped, whole = append(e.skipped, file+" "+err.Error()), false
 				continue
 			}
 			for i := range lines {
@@ -45,15 +50,16 @@ func (e *examination) keyLines(files []listed) {
 					continue
 				}
 				byProof = byProof || call.KeyFrom != ""
-				if target := calledPolicy(&call); target != "" {
-					named[target] = true
-				}
-				e.keyLine(file, &lines[i], &call)
+				target := calledPolicy(&call, account.Home)
+				named[target] = true
+				e.keyLine(file, &lines[i], &call, target)
 			}
 		}
 	}
-	if unseen > 0 {
-		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(unseen, "account")))
+	if len(unseen) > 0 {
+		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(len(unseen), "account")))
+	}
+	if len(unseen) > 0 || !whole {
 		return
 	}
 	for i := range files {
@@ -63,27 +69,28 @@ func (e *examination) keyLines(files []listed) {
 	}
 }
 
-// calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key.
-func calledPolicy(call *keyline.Call) string {
-	dir := policy.KeysDir
-	if call.PolicyDir != "" {
-		dir = call.PolicyDir
+// calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key. sshd starts the gate
+// in the account's home.
+func calledPolicy(call *keyline.Call, home string) string {
+	file := call.Policy
+	if call.Key != "" {
+		file = filepath.Join(cmp.Or(call.PolicyDir, policy.KeysDir), call.Key+".toml")
 	}
 	switch {
-	case call.Policy != "":
-		return call.Policy
-	case call.Key != "":
-		return filepath.Join(dir, call.Key+".toml")
+	case file == "":
+		return ""
+	case filepath.IsAbs(file):
+		return filepath.Clean(file)
 	}
-	return ""
+	return filepath.Join(home, file)
 }
 
-func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call) {
+func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call, target string) {
 	tell := func(id, message, hint string) {
 		kind, _ := lint.Of(id)
 		e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Line: line.Number, Col: 1, Len: 1, Message: message, Hint: hint, Source: line.Text}})
 	}
-	if target := calledPolicy(call); target != "" {
+	if target != "" {
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
 			tell("key-line-without-policy", "there is no "+target, "")
 		}
@@ -130,18 +137,15 @@ func defaultKeyFiles(home string) []string {
 	return files
 }
 
-// readKeyFile reads a file of an account's keys with that account's own rights: where it leads, a link of the account's must not make root
-// read. What only root may read, such as keys below /etc that the account may not see, root reads itself, if the way there is root's.
+// readKeyFile reads a file of an account's keys as sshd does, with that account's own rights: a link of the account's must not make root
+// read where it leads.
 func readKeyFile(account *session.Account, file string) (text []byte, err error) {
 	if os.Geteuid() != 0 || account.UID == 0 {
-		return readPlain(file)
+		return readPlain(file, keyline.MaxFile)
 	}
 	actErr := actAs(*account, func() error {
-		text, err = readPlain(file)
+		text, err = readPlain(file, keyline.MaxFile)
 		return nil
 	})
-	if errors.Is(err, fs.ErrPermission) {
-		text, _, err = safefile.Read(file, keyline.MaxFile, safefile.RootOnly)
-	}
 	return text, errors.Join(actErr, err)
 }
