@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 LDFLAGS  = -s -w -X example.org/ssh-gate/internal/admin.Version=$(VERSION)
 
-.PHONY: build demo test bench load fuzz race lint clean
+.PHONY: build demo test bench load fuzz race lint packages clean
 
 # One static binary, without cgo: linking libc costs a login 0.8 ms and loads code before the gate's first instruction.
 build:
@@ -36,5 +36,11 @@ race:
 lint:
 	@sh .ci/lint
 
+# .deb and .rpm for amd64 and arm64, the same bytes from the same commit: dist/SHA256SUMS.
+packages:
+	rm -rf dist
+	@GO='$(GO)' sh packaging/packages/build dist
+	cd dist && sha256sum ssh-gate* >SHA256SUMS
+
 clean:
-	rm -f ssh-gate
+	rm -rf ssh-gate dist

@@ -41,6 +41,8 @@ func (v *verb) name() string {
 // verbs is the whole list. It is a function because help, which stands in it, reads it.
 func verbs() []verb {
 	return []verb{
+		{"init NAME [OPTION...]", "write the first policy of a key, and its key line",
+			"ssh-gate init deploy --public-key deploy.pub\nssh-gate init deploy --public-key deploy.pub --install deploy --from 203.0.113.0/24 --expires 90d", initKey},
 		{"check [OPTION...] [FILE|NAME...]", "find what is wrong and what is doubtful in policies",
 			"ssh-gate check\nssh-gate check deploy\nssh-gate check ./deploy.toml", checkPolicies},
 		{"explain --key NAME [OPTION...] [-- REQUEST...]", "say what the gate would do with a request, and why",
@@ -49,7 +51,7 @@ func verbs() []verb {
 		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", "ssh-gate unused --since 90d", unused},
 		{"suggest [OPTION...] [-- REQUEST...]", "print rules for requests, or for what a key was denied",
 			"ssh-gate suggest -- 'systemctl restart app' 'systemctl restart worker'\nssh-gate suggest < requests.txt\nssh-gate suggest --key deploy --since 30d", suggestRules},
-		{"doctor [OPTION...]", "say whether the log of this host stands up as evidence", "ssh-gate doctor", doctor},
+		{"doctor [OPTION...]", "say whether this host is set up well: log, policies, kernel, sshd, accounts", "ssh-gate doctor", doctor},
 		{"help", "show this text", "ssh-gate help", help},
 		{"version", "show the release", "ssh-gate version", version},
 	}
@@ -180,10 +182,14 @@ func dashed(name string) string {
 // usage tells a verb's options, with two dashes before names of more than one letter, as people type them.
 func (c *call) usage(options *flag.FlagSet) {
 	v, _ := find(c.verb)
-	fmt.Fprintf(c.out, "Example:\n  %s\n\nssh-gate %s: %s\n", strings.ReplaceAll(v.example, "\n", "\n  "), v.usage, v.summary)
+	fmt.Fprintf(c.out, "Example:\n  %s\n\n%s\n", strings.ReplaceAll(v.example, "\n", "\n  "), fold("ssh-gate "+v.usage+": "+v.summary, c.width, 0))
 	options.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
 		spelled := strings.TrimSpace(dashed(f.Name) + " " + value)
+		if c.width > 0 && c.width < narrow {
+			fmt.Fprintf(c.out, "  %s\n      %s\n", spelled, fold(text, c.width, len("      ")))
+			return
+		}
 		if len(spelled) > optionWidth {
 			spelled += "\n  " + strings.Repeat(" ", optionWidth)
 		}

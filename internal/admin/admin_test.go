@@ -129,7 +129,7 @@ func check(t testing.TB, err error) {
 }
 
 func TestAsks(t *testing.T) {
-	for _, word := range []string{"log", "unused", "doctor", "help", "version", "-h", "--help", "--version"} {
+	for _, word := range []string{"log", "unused", "init", "doctor", "help", "version", "-h", "--help", "--version"} {
 		if !Asks([]string{word, "x"}) {
 			t.Errorf("%s is no verb", word)
 		}
@@ -205,7 +205,8 @@ func TestHelp(t *testing.T) {
 	for verb, options := range map[string][]string{
 		"log":     {"--client", "--config", "--event", "-f", "--file", "--grep", "--json", "--key", "-n", "--prometheus", "--reason", "--since", "--top", "--until", "--user"},
 		"unused":  {"--config", "--file", "--json", "--policy-dir", "--since", "--without"},
-		"doctor":  {"--config"},
+		"init":    {"--authorized-keys", "--expires", "--format", "--from", "--install", "--policy-dir", "--print", "--public-key", "--replace"},
+		"doctor":  {"--config", "--json"},
 		"check":   {"--config", "--json", "--kind", "--level", "--list", "--policy-dir", "--sarif", "--why"},
 		"explain": {"--at", "--config", "--file", "--fingerprint", "--from", "--json", "--key", "--last", "--policy", "--policy-dir", "--user"},
 		"version": nil,

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -12,6 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +24,7 @@ import (
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
 )
 
 // checkOptions are what the verb check was called with.
@@ -67,6 +70,9 @@ func checkPolicies(c *call) int {
 		return c.listKinds(o.json)
 	case o.why != "":
 		return c.tellWhy(o.why)
+	}
+	if slices.Contains(names, "") {
+		return c.misused("an empty name names no policy")
 	}
 	e, status := c.newExamination(o, len(names) == 0 || o.config != "")
 	if e == nil {
@@ -237,7 +243,7 @@ func (e *examination) named(name string) {
 }
 
 func (e *examination) configFile(file string) {
-	text, err := readPlain(file)
+	text, err := readPlain(file, policy.MaxBytes)
 	if err != nil {
 		e.unreadable(file, err, "config-missing", "config-unreadable")
 		return
@@ -248,21 +254,37 @@ func (e *examination) configFile(file string) {
 }
 
 func (e *examination) unreadable(file string, err error, missing, unreadable string) {
-	if errors.Is(err, fs.ErrNotExist) {
-		e.about(missing, file, "there is no such file")
-		return
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+		e.about(missing, file, "the file does not exist")
+	case errors.Is(err, notRegular{}):
+		e.about(unreadable, file, "the file "+err.Error())
+	default:
+		e.about(unreadable, file, "the file cannot be read: "+reasonOf(err))
 	}
-	e.about(unreadable, file, reasonOf(err))
 }
+
+// maxReads bounds how often a file is read that changes meanwhile: one that is replaced once is whole the second time.
+const maxReads = 5
 
 // examine holds one policy against all that is known of slips, and runs its tests.
 func (e *examination) examine(f *listed) {
 	e.policies++
-	before, _ := look(f.File)
-	p, problem := e.load(f)
-	after, gone := look(f.File)
+	var (
+		p             *host.Policy
+		problem       *host.Problem
+		changed, gone bool
+	)
+	for range maxReads {
+		before, _ := look(f.File)
+		p, problem = e.load(f)
+		after, missing := look(f.File)
+		if changed, gone = before != after, missing; !changed {
+			break
+		}
+	}
 	switch {
-	case before != after || gone && f.fresh:
+	case changed || gone && f.fresh:
 		e.about("changed-while-read", f.File, "the file vanished or changed while it was read")
 	case problem != nil:
 		e.problem(f.File, problem)
@@ -279,12 +301,16 @@ func (e *examination) load(f *listed) (*host.Policy, *host.Problem) {
 	if !f.plain {
 		return f.Policy()
 	}
-	text, err := readPlain(f.File)
+	text, err := readPlain(f.File, policy.MaxBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &host.Problem{Reason: record.PolicyMissing, Err: &safefile.Error{Path: f.File, Problem: "does not exist"}}
+	case errors.Is(err, unix.ENOTDIR):
+		return nil, &host.Problem{Reason: record.PolicyMissing, Err: &safefile.Error{Path: f.File, Problem: "lies below a file"}}
+	case errors.Is(err, notRegular{}):
+		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: err.Error(), Hint: "Name a file that holds a policy."}}
 	case err != nil:
-		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: reasonOf(err)}}
+		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: "cannot be read: " + reasonOf(err)}}
 	}
 	p, faults := policy.Parse(f.Key, f.File, text)
 	if faults != nil {
@@ -293,23 +319,48 @@ func (e *examination) load(f *listed) (*host.Policy, *host.Problem) {
 	return &host.Policy{Policy: p, Text: text, Own: os.Geteuid() != 0}, nil
 }
 
-// readPlain reads a regular file of which nothing is known: it neither waits for a FIFO nor reads without end.
-func readPlain(file string) ([]byte, error) {
-	f, err := os.OpenFile(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+// notRegular is told of what is no file.
+type notRegular struct{}
+
+func (notRegular) Error() string { return "is not a regular file" }
+
+// readPlain reads a regular file of which nothing is known, of at most max bytes and one more, by which the reader sees that it is too long.
+// It opens no device, which may do something, waits for no FIFO and no file of /proc that has nothing to say yet, and stops at the bound.
+// The calls are raw because package os waits where the kernel says that there is nothing.
+func readPlain(file string, max int) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, notRegular{}
+	}
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	defer unix.Close(fd)
+	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, notRegular{}
 	}
-	var b bytes.Buffer
-	_, err = b.ReadFrom(io.LimitReader(f, policy.MaxBytes+1)) // one more, so that the reader says that it is too long
-	return b.Bytes(), err
+	text := make([]byte, 0, min(max, int(st.Size))+512)
+	for len(text) <= max {
+		if len(text) == cap(text) {
+			text = slices.Grow(text, len(text))
+		}
+		n, err := unix.Read(fd, text[len(text):min(cap(text), max+1)])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return text, err
+		}
+		text = text[:len(text)+n]
+	}
+	return text, nil
 }
 
 // state is what changes with a file.
@@ -333,7 +384,8 @@ func (e *examination) runTests(p *host.Policy) {
 	for i := range p.Tests {
 		test := &p.Tests[i]
 		e.tests++
-		got := failed(test, p.Policy, e)
+		q := question{request: test.Request, user: test.User, ip: test.ClientIP, at: test.Time}
+		got := failed(test, &q, p.Policy, e)
 		if got == "" {
 			continue
 		}
@@ -342,15 +394,14 @@ func (e *examination) runTests(p *host.Policy) {
 		}
 		at := places.At("test", i, "expect")
 		at.Message = fmt.Sprintf("the test expects %s, and gets %s", test.Expect.String(), got)
-		at.Hint = fmt.Sprintf("ssh-gate explain --policy %s -- %s", shellWord(p.File), shellWord(test.Request))
+		at.Hint = asked(test, &q, p.Policy, e)
 		kind, _ := lint.Of("test-failed")
 		e.add(&lint.Finding{Kind: kind, Fault: at})
 	}
 }
 
 // failed says what a test got in place of what it expects; empty where that is the same.
-func failed(test *policy.Test, p *policy.Policy, e *examination) string {
-	q := question{request: test.Request, user: test.User, ip: test.ClientIP, at: test.Time}
+func failed(test *policy.Test, q *question, p *policy.Policy, e *examination) string {
 	q.complete(p, e.c.now)
 	d := decide.Decide(q.input(p, e.host, nil))
 	var argv []string
@@ -376,8 +427,28 @@ func failed(test *policy.Test, p *policy.Policy, e *examination) string {
 	return "the rule " + d.Rule.Label()
 }
 
-// shellWord spells a text so that a shell reads it back.
-func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// asked is the call of explain that puts the question of a test.
+func asked(test *policy.Test, q *question, p *policy.Policy, e *examination) string {
+	words := "ssh-gate explain --policy " + shellWord(p.File)
+	if test.User != "" {
+		words += " --user " + shellWord(test.User)
+	}
+	if test.ClientIP != "" {
+		words += " --from " + shellWord(test.ClientIP)
+	}
+	if !q.at.Equal(e.c.now) {
+		words += " --at " + q.at.UTC().Format(time.RFC3339)
+	}
+	return words + " -- " + shellWord(test.Request)
+}
+
+// shellWord spells a text so that a shell reads it back: bash, ksh and zsh where it holds what a terminal would not show.
+func shellWord(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(text) {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return "$'" + strings.ReplaceAll(record.Escape(text), "'", `\'`) + "'"
+}
 
 // problem adds what keeps a file from being read as the gate reads it. The ids are the reason codes.
 func (e *examination) problem(file string, p *host.Problem) {
@@ -395,7 +466,7 @@ func (e *examination) problem(file string, p *host.Problem) {
 	var fault *safefile.Error
 	f := &policy.Fault{File: file, Message: p.Error()}
 	if errors.As(p.Err, &fault) {
-		f.Message, f.Hint = fault.Problem, fault.Hint
+		f.Message, f.Hint = "the file "+fault.Problem, fault.Hint
 		if fault.Path != file {
 			f.Message = fault.Path + " " + fault.Problem
 		}
@@ -442,11 +513,32 @@ type lintHost struct {
 	host.Files
 	looked   map[string]string
 	judged   map[string]error
+	resolved map[string]resolution
 	accounts map[string]bool
 }
 
 func newLintHost(path []string) *lintHost {
-	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, accountNames()}
+	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, map[string]resolution{}, accountNames()}
+}
+
+// resolution is what a path leads to.
+type resolution struct {
+	path string
+	err  error
+}
+
+// maxResolved bounds the paths that are remembered.
+const maxResolved = 100_000
+
+func (h *lintHost) Resolve(path string) (string, error) {
+	r, seen := h.resolved[path]
+	if !seen {
+		r.path, r.err = h.Files.Resolve(path)
+		if len(h.resolved) < maxResolved {
+			h.resolved[path] = r
+		}
+	}
+	return r.path, r.err
 }
 
 func (h *lintHost) Lookup(name string) (string, bool) {
@@ -478,17 +570,11 @@ func (h *lintHost) Exists(path string) (bool, error) {
 func (h *lintHost) Account(name string) bool { return h.accounts[name] }
 func (h *lintHost) LandlockABI() int         { return confine.ABI() }
 
-// accountNames are those in /etc/passwd.
 func accountNames() map[string]bool {
 	names := map[string]bool{}
-	text, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return names
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, _, ok := strings.Cut(line, ":"); ok {
-			names[name] = true
-		}
+	all, _ := session.Accounts() // without the file no account is known
+	for _, a := range all {
+		names[a.Name] = true
 	}
 	return names
 }

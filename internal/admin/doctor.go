@@ -12,13 +12,15 @@ import (
 
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/session"
 )
 
-// finding is one thing that doctor looks at: in order or not, and then why it matters and what to type.
+// finding is one thing that doctor looks at: in order; or not, and then why it matters and what to type; or not to be looked at, and why.
 type finding struct {
-	ok   bool
-	text string
-	fix  string
+	ok, unseen bool
+	text       string
+	fix        string
 }
 
 func good(format string, args ...any) finding {
@@ -29,47 +31,142 @@ func bad(fix, format string, args ...any) finding {
 	return finding{text: fmt.Sprintf(format, args...), fix: fix}
 }
 
-// doctor says whether the log of this host stands up as evidence.
+func unseen(fix, format string, args ...any) finding {
+	return finding{unseen: true, text: fmt.Sprintf(format, args...), fix: fix}
+}
+
+func (f *finding) state() string {
+	switch {
+	case f.ok:
+		return "fine"
+	case f.unseen:
+		return "unseen"
+	}
+	return "wrong"
+}
+
+// section is what was found about one part of the host.
+type section struct {
+	about    string
+	findings []finding
+}
+
+// doctor says whether this host is set up well.
 func doctor(c *call) int {
 	options := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	config := options.String("config", "", "this configuration of the host, a `FILE`")
+	file := options.String("config", "", "this configuration of the host, a `FILE`")
+	asJSON := options.Bool("json", false, "as JSON")
 	if status, ok := c.parse(options); !ok {
 		return status
 	}
-	host, status := c.hostConfig(*config)
-	if host == nil {
+	config, status := c.hostConfig(*file)
+	if config == nil {
 		return status
 	}
-	findings := []finding{good("the configuration can be read")}
-	if host.Log.File != "" {
-		findings = append(findings, c.setgid())
-		findings = append(findings, examineLog(host.Log.File, c.lent.Group())...)
+	var sections []section
+	add := func(about string, findings ...finding) {
+		if len(findings) > 0 {
+			sections = append(sections, section{about, findings})
+		}
 	}
-	if host.Log.Facility >= 0 {
-		findings = append(findings, socket("syslog", record.DevLog))
+	add("configuration", good("the configuration can be read"))
+	add("binary", binary()...)
+	add("log", c.logFindings(config)...)
+	h := c.surveyHost()
+	add("policies", h.policyFindings()...)
+	add("kernel", h.kernel()...)
+	add("counts", h.counts(c.lent.Group())...)
+	add("accounts", h.accountFindings()...)
+	if *asJSON {
+		return c.print(sectionsAsJSON(sections), statusOf(sections))
 	}
-	if host.Log.Journal {
-		findings = append(findings, socket("the journal", record.JournalSocket))
-	}
-	if host.Log.File == "" && host.Log.Facility < 0 && !host.Log.Journal {
-		findings = append(findings, bad(`set [log] file, syslog or journal in `+policy.ConfigFile, "nothing is recorded anywhere"))
-	}
-	return c.tellFindings(findings)
+	return c.tellSections(sections)
 }
 
-func (c *call) tellFindings(findings []finding) int {
-	status := exitOK
-	for _, f := range findings {
-		mark := c.paint(green, "ok   ")
-		if !f.ok {
-			mark, status = c.paint(yellow, "fault"), exitFindings
-		}
-		fmt.Fprintf(c.out, "%s  %s\n", mark, f.text)
-		if f.fix != "" {
-			fmt.Fprintf(c.out, "       hint: %s\n", f.fix)
+func statusOf(sections []section) int {
+	for _, s := range sections {
+		for i := range s.findings {
+			if s.findings[i].state() == "wrong" {
+				return exitFindings
+			}
 		}
 	}
-	return status
+	return exitOK
+}
+
+func (c *call) tellSections(sections []section) int {
+	for _, s := range sections {
+		for _, f := range s.findings {
+			colour := green
+			if f.unseen {
+				colour = yellow
+			} else if !f.ok {
+				colour = red
+			}
+			mark := f.state() + strings.Repeat(" ", 6-len(f.state()))
+			fmt.Fprintf(c.out, "%s  %s\n", c.paint(colour, mark), fold(policy.Printable(f.text), c.width, 8))
+			if f.fix != "" {
+				fmt.Fprintf(c.out, "        hint: %s\n", fold(policy.Printable(f.fix), c.width, 14))
+			}
+		}
+	}
+	return statusOf(sections)
+}
+
+func sectionsAsJSON(sections []section) any {
+	type told struct {
+		About string `json:"about"`
+		State string `json:"state"` // fine, wrong, unseen
+		Text  string `json:"text"`
+		Hint  string `json:"hint,omitempty"`
+	}
+	list := []told{}
+	for _, s := range sections {
+		for i := range s.findings {
+			f := &s.findings[i]
+			list = append(list, told{s.about, f.state(), f.text, f.fix})
+		}
+	}
+	return list
+}
+
+func (c *call) logFindings(config *policy.Config) []finding {
+	var findings []finding
+	if config.Log.File != "" {
+		findings = append(findings, c.setgid())
+		findings = append(findings, examineLog(config.Log.File, c.lent.Group())...)
+	}
+	if config.Log.Facility >= 0 {
+		findings = append(findings, socket("syslog", record.DevLog))
+	}
+	if config.Log.Journal {
+		findings = append(findings, socket("the journal", record.JournalSocket))
+	}
+	if len(findings) == 0 {
+		findings = append(findings, bad(`set [log] file, syslog or journal in `+policy.ConfigFile, "nothing is recorded anywhere"))
+	}
+	return findings
+}
+
+// binary says whether somebody else than root can put another program in the place of this one.
+func binary() []finding {
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return []finding{unseen("mount /proc", "this binary cannot be found: %v", err)}
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(self, &st); err != nil {
+		return []finding{unseen("", "%s cannot be looked at: %v", self, err)}
+	}
+	if st.Mode&unix.S_ISUID != 0 {
+		return []finding{bad("chmod u-s "+self, "%s is setuid, so the gate refuses everything", self)}
+	}
+	if err := safefile.Program(self, safefile.RootOnly); err != nil {
+		var fault *safefile.Error
+		errors.As(err, &fault)
+		return []finding{bad(fault.Hint, "somebody else than root can change what the key lines start: %v", err)}
+	}
+	return []finding{good("%s belongs to root, with mode %04o", self, st.Mode&0o7777)}
 }
 
 // setgid says whether the log is opened with a group that the restricted account has not, and why not.
@@ -80,12 +177,12 @@ func (c *call) setgid() finding {
 	const fallback = "; the gate writes what the account itself may write, and so could edit"
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return bad("mount /proc", "this binary cannot be found%s: %v", fallback, err)
+		return unseen("mount /proc", "this binary cannot be found%s: %v", fallback, err)
 	}
 	var st unix.Stat_t
 	var fs unix.Statfs_t
 	if err := errors.Join(unix.Stat(self, &st), unix.Statfs(self, &fs)); err != nil {
-		return bad("", "%+q cannot be looked at: %v", self, err)
+		return unseen("", "%+q cannot be looked at: %v", self, err)
 	}
 	switch {
 	case st.Mode&unix.S_ISGID == 0:
@@ -118,7 +215,7 @@ func examineLog(file string, group int) []finding {
 	var log unix.Stat_t
 	switch err := unix.Lstat(file, &log); {
 	case errors.Is(err, unix.EACCES):
-		return append(findings, good("%s cannot be looked at by you, as it should be for accounts; ask as root for more", file))
+		return append(findings, unseen("sudo ssh-gate doctor", "%s cannot be looked at by you, as it should be for accounts", file))
 	case err != nil:
 		return append(findings, bad("install -m 660 -o root -g ssh-gate /dev/null "+file, "there is no log: %v", err))
 	case log.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -172,7 +269,7 @@ func judgeAbove(folder string) *finding {
 // membersOf names who is in a group, by /etc/group(5), or has it as his own, by /etc/passwd(5).
 func membersOf(gid uint32) ([]string, error) {
 	groups, err := os.ReadFile("/etc/group")
-	accounts, accountsErr := os.ReadFile("/etc/passwd")
+	accounts, accountsErr := session.Accounts()
 	if err := errors.Join(err, accountsErr); err != nil {
 		return nil, err
 	}
@@ -183,9 +280,9 @@ func membersOf(gid uint32) ([]string, error) {
 			members = append(members, strings.Split(f[3], ",")...)
 		}
 	}
-	for line := range strings.Lines(string(accounts)) {
-		if f := strings.Split(line, ":"); len(f) == 7 && f[3] == fmt.Sprint(gid) && f[2] != "0" {
-			members = append(members, f[0])
+	for _, a := range accounts {
+		if a.GID == int(gid) && a.UID != 0 {
+			members = append(members, a.Name)
 		}
 	}
 	return members, nil

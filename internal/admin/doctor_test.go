@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,10 +32,10 @@ func TestDoctorConfig(t *testing.T) {
 func TestDoctorNowhere(t *testing.T) {
 	d := newDesk(t)
 	d.write("config.toml", "log.file = \"\"\n")
-	d.want(exitFindings, `ok     the configuration can be read
-fault  nothing is recorded anywhere
-       hint: set [log] file, syslog or journal in /etc/ssh-gate/config.toml
-`, "", "doctor", "--config", "$DIR/config.toml")
+	got := d.run("doctor", "--config", "$DIR/config.toml")
+	if got.status != exitFindings || !strings.Contains(got.out, "\nwrong   nothing is recorded anywhere\n        hint: set [log] file, syslog or journal in /etc/ssh-gate/config.toml\n") {
+		t.Errorf("%+v", got)
+	}
 }
 
 // findings are what is said of a log, one a line, without the folder.
@@ -137,11 +139,11 @@ func TestDoctorSockets(t *testing.T) {
 	d.write("config.toml", "log = { file = \"\", syslog = \"authpriv\", journal = true }\n")
 	got := d.run("doctor", "--config", "$DIR/config.toml")
 	for _, want := range []string{"  syslog ", "  the journal "} {
-		if !strings.Contains(got.out, want) || strings.Contains(got.out, "nothing is recorded") || strings.Count(got.out, "\nfault")+strings.Count(got.out, "\nok") != 2 {
+		if !strings.Contains(got.out, want) || strings.Contains(got.out, "nothing is recorded") {
 			t.Errorf("%+v does not tell of %s", got, want)
 		}
 	}
-	if (got.status == exitFindings) != strings.Contains(got.out, "fault") {
+	if (got.status == exitFindings) != strings.Contains(got.out, "wrong") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -157,12 +159,18 @@ func TestDoctorByAnybody(t *testing.T) {
 	d := newDesk(t)
 	d.write("log", "")
 	got := d.run("doctor", "--config", "$DIR/config.toml")
-	if got.status != exitFindings || got.errs != "" || !strings.HasPrefix(got.out, "ok     the configuration can be read\nfault  ") || !strings.Contains(got.out, " is not setgid; the gate writes what the account itself may write, and so could edit\n       hint: groupadd --system ssh-gate; chown root:ssh-gate ") {
+	if got.status != exitFindings || got.errs != "" || !strings.HasPrefix(got.out, "fine    the configuration can be read\n") || !strings.Contains(got.out, " is not setgid; the gate writes what the account itself may write, and so could edit\n        hint: groupadd --system ssh-gate; chown root:ssh-gate ") {
 		t.Errorf("%+v", got)
 	}
 	for line := range strings.Lines(got.out) {
-		if !strings.HasPrefix(line, "ok     ") && !strings.HasPrefix(line, "fault  ") && !strings.HasPrefix(line, "       hint: ") {
+		if !slices.ContainsFunc([]string{"fine    ", "wrong   ", "unseen  ", "        hint: "}, func(mark string) bool { return strings.HasPrefix(line, mark) }) {
 			t.Errorf("%q", line)
 		}
+	}
+	var list []struct{ About, State, Text, Hint string }
+	asJSON := d.run("doctor", "--config", "$DIR/config.toml", "--json")
+	check(t, json.Unmarshal([]byte(asJSON.out), &list))
+	if asJSON.status != got.status || len(list) != strings.Count(got.out, "\n")-strings.Count(got.out, "hint: ") || list[0].About != "configuration" || list[0].State != "fine" {
+		t.Errorf("%+v", asJSON)
 	}
 }

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/address"
 	"example.org/ssh-gate/internal/argv"
@@ -71,16 +72,16 @@ func explain(c *call) int {
 	default:
 		o.request = strings.Join(words, " ") // as ssh(1) joins them
 	}
-	config, status := c.hostConfig(o.config)
-	if config == nil {
-		return status
-	}
 	source, err := o.source()
 	if err != nil {
 		return c.misused(err.Error())
 	}
+	config, problem, err := o.hostConfig()
+	if err != nil {
+		return c.fail(err, "")
+	}
 	e := &explanation{Request: record.Escape(o.request), Key: source.Key, Policy: source.File, question: &o.question, recorded: from}
-	e.judge(source, config, c.now)
+	e.judge(source, config, problem, c.now)
 	if o.json {
 		return e.tellJSON(c)
 	}
@@ -91,6 +92,20 @@ func isAddress(text string) bool {
 	text, _, _ = strings.Cut(text, "%")
 	_, ok := address.Parse(text)
 	return ok
+}
+
+// hostConfig is the host's configuration, or what keeps the gate from any request.
+func (o *explainOptions) hostConfig() (*policy.Config, *host.Problem, error) {
+	if o.config == "" {
+		config, problem := host.Config(policy.ConfigFile, false)
+		return config, problem, nil
+	}
+	file, err := filepath.Abs(o.config)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, problem := host.Config(file, true)
+	return config, problem, nil
 }
 
 // source is where the policy is.
@@ -113,17 +128,24 @@ func (o *explainOptions) source() (*host.Source, error) {
 		}
 		s.File = filepath.Join(dir, name+".toml")
 	} else {
-		s.Key = strings.TrimSuffix(filepath.Base(o.file), ".toml")
+		s.Key = keyOf(o.file)
 	}
 	file, err := filepath.Abs(s.File)
 	s.File = file
 	return s, err
 }
 
+// keyOf is what records call the key of a policy that is named by its file.
+func keyOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".toml") }
+
 // fromLog takes the request and the login from a record.
 func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) {
+	key := o.key
+	if o.file != "" {
+		key = keyOf(o.file)
+	}
 	wanted := func(r *record.Record) bool {
-		return r.Event == record.Denied && (o.key == "" || r.Key == o.key)
+		return r.Event == record.Denied && (key == "" || r.Key == key)
 	}
 	missing := "the log has no denied request"
 	if len(words) == 1 {
@@ -150,18 +172,9 @@ func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) 
 	case found.Key == "":
 		return nil, c.fail(errors.New("the record names no key: the gate was called wrongly, see its detail: "+record.Escape(found.Detail)), "")
 	}
-	o.request = found.Request
+	o.take(found)
 	if o.file == "" {
 		o.key = found.Key
-	}
-	if o.user == "" {
-		o.user = found.User
-	}
-	if o.ip == "" {
-		o.ip = found.ClientIP
-	}
-	if o.at.IsZero() {
-		o.at = found.Time
 	}
 	return found, exitOK
 }
@@ -233,15 +246,21 @@ type confined struct {
 	Gaps    []string `json:"not_held,omitempty"`
 }
 
-// judge puts the question to the gate's own code.
-func (e *explanation) judge(source *host.Source, config *policy.Config, now time.Time) {
+// judge puts the question to the gate's own code. unset is what is wrong with the configuration.
+func (e *explanation) judge(source *host.Source, config *policy.Config, unset *host.Problem, now time.Time) {
+	if e.question.at.IsZero() { // only tests stand in the days of a policy that has expired
+		e.question.at = now
+	}
 	if words, problem := argv.Split(e.question.request); problem == nil {
 		e.Words = escapeAll(words)
 	}
+	if unset != nil {
+		e.fail(unset, "")
+		return
+	}
 	loaded, problem := source.Policy()
 	if problem != nil {
-		e.problem = problem
-		e.end(problem.Reason, "", problem.Error(), false)
+		e.fail(problem, "")
 		return
 	}
 	p := loaded.Policy
@@ -267,10 +286,17 @@ func (e *explanation) judge(source *host.Source, config *policy.Config, now time
 		return
 	}
 	if problem := host.Program(d.Program, loaded.Own); problem != nil {
+		e.fail(problem, rule)
+	}
+	e.plan(&d, config)
+}
+
+// fail says how the gate would end for what stands in the way; the first of it.
+func (e *explanation) fail(problem *host.Problem, rule string) {
+	if e.problem == nil {
 		e.problem = problem
 		e.end(problem.Reason, rule, problem.Error(), false)
 	}
-	e.plan(&d, config)
 }
 
 // steps lists each command of each rule, tried or not.
@@ -346,6 +372,22 @@ func (e *explanation) plan(d *decide.Decision, config *policy.Config) {
 	if p.Domain != nil {
 		e.confinement(p.Domain, d)
 	}
+	if err := enter(p.Dir); err != nil {
+		e.fail(&host.Problem{Reason: record.FolderUnavailable, Err: fmt.Errorf("the folder %+q cannot be entered: %w", p.Dir, err)}, d.Rule.Label())
+	}
+}
+
+// enter says why chdir(2) would fail.
+func enter(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Faccessat(unix.AT_FDCWD, dir, unix.X_OK, unix.AT_EACCESS)
 }
 
 func (e *explanation) confinement(domain *confine.Domain, d *decide.Decision) {
@@ -353,19 +395,19 @@ func (e *explanation) confinement(domain *confine.Domain, d *decide.Decision) {
 		Network: !domain.NoNetwork, ABI: confine.ABI()}
 	for _, v := range domain.Values {
 		if v.Write {
-			in.Write = append(in.Write, record.Escape(v.Path))
+			in.Write = append(in.Write, v.Path)
 		} else {
-			in.Read = append(in.Read, record.Escape(v.Path))
+			in.Read = append(in.Read, v.Path)
 		}
 	}
+	in.Read, in.Write, in.Execute = escapeAll(in.Read), escapeAll(in.Write), escapeAll(in.Execute)
 	in.Gaps = confine.Gaps(in.ABI, domain.NoNetwork)
 	e.Runs.Confined = in
 	if e.problem != nil {
 		return
 	}
 	if err := confine.Try(domain); err != nil {
-		e.problem = &host.Problem{Reason: plan.ConfineReason(err), Err: err}
-		e.end(e.problem.Reason, d.Rule.Label(), err.Error(), false)
+		e.fail(&host.Problem{Reason: plan.ConfineReason(err), Err: err}, d.Rule.Label())
 	}
 }
 
@@ -392,12 +434,7 @@ func (e *explanation) tellJSON(c *call) int {
 	if e.Steps == nil {
 		e.Steps = []step{}
 	}
-	text, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return c.fail(err, "")
-	}
-	fmt.Fprintf(c.out, "%s\n", text)
-	return e.exit()
+	return c.print(e, e.exit())
 }
 
 func (e *explanation) tell(c *call) int {
@@ -510,7 +547,13 @@ func (e *explanation) tellEnd(c *call, p *page) {
 	var faults policy.Faults
 	switch {
 	case e.problem != nil && errors.As(e.problem.Err, &faults):
-		p.b.WriteString(faults.Render())
+		for _, f := range faults {
+			p.row("", fmt.Sprintf("%s:%d:%d: %s", policy.Printable(f.File), f.Line, f.Col, policy.Printable(f.Message)))
+			p.b.WriteString(c.source(f, colour))
+			if f.Hint != "" {
+				p.b.WriteString("  hint: " + fold(policy.Printable(f.Hint), c.width, len("  hint: ")) + "\n")
+			}
+		}
 	case e.Detail != "":
 		p.row("", record.Escape(e.Detail))
 	}

@@ -1,16 +1,21 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/session"
 )
 
 // keyFiles are where sshd looks for the keys of an account unless AuthorizedKeysFile says otherwise, sshd_config(5).
@@ -20,21 +25,23 @@ var keyFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
 func (e *examination) keyLines(files []listed) {
 	named := map[string]bool{} // files of policies
 	byProof := false
-	unseen := 0
+	unseen, whole := map[string]bool{}, true // accounts whose files may not be read; whether all else was
 	for _, account := range loginAccounts() {
-		for _, name := range keyFiles {
-			file := filepath.Join(account.home, name)
-			text, err := account.read(file)
+		for _, file := range defaultKeyFiles(account.Home) {
+			text, err := readKeyFile(&account, file)
 			switch {
-			case errors.Is(err, fs.ErrNotExist):
+			case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // as is a home of /dev/null
+				continue
+			case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+				unseen[account.Home] = true
 				continue
 			case err != nil:
-				unseen++
+				e.skipped, whole = append(e.skipped, file+": "+err.Error()), false
 				continue
 			}
 			lines, err := keyline.Parse(text)
 			if err != nil {
-				e.skipped = append(e.skipped, file+" "+err.Error())
+				e.skipped, whole = append(e.skipped, file+" "+err.Error()), false
 				continue
 			}
 			for i := range lines {
@@ -43,15 +50,16 @@ func (e *examination) keyLines(files []listed) {
 					continue
 				}
 				byProof = byProof || call.KeyFrom != ""
-				if target := calledPolicy(&call); target != "" {
-					named[target] = true
-				}
-				e.keyLine(file, &lines[i], &call)
+				target := calledPolicy(&call, account.Home)
+				named[target] = true
+				e.keyLine(file, &lines[i], &call, target)
 			}
 		}
 	}
-	if unseen > 0 {
-		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(unseen, "account")))
+	if len(unseen) > 0 {
+		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(len(unseen), "account")))
+	}
+	if len(unseen) > 0 || !whole {
 		return
 	}
 	for i := range files {
@@ -61,27 +69,28 @@ func (e *examination) keyLines(files []listed) {
 	}
 }
 
-// calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key.
-func calledPolicy(call *keyline.Call) string {
-	dir := policy.KeysDir
-	if call.PolicyDir != "" {
-		dir = call.PolicyDir
+// calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key. sshd starts the gate
+// in the account's home.
+func calledPolicy(call *keyline.Call, home string) string {
+	file := call.Policy
+	if call.Key != "" {
+		file = filepath.Join(cmp.Or(call.PolicyDir, policy.KeysDir), call.Key+".toml")
 	}
 	switch {
-	case call.Policy != "":
-		return call.Policy
-	case call.Key != "":
-		return filepath.Join(dir, call.Key+".toml")
+	case file == "":
+		return ""
+	case filepath.IsAbs(file):
+		return filepath.Clean(file)
 	}
-	return ""
+	return filepath.Join(home, file)
 }
 
-func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call) {
+func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call, target string) {
 	tell := func(id, message, hint string) {
 		kind, _ := lint.Of(id)
 		e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Line: line.Number, Col: 1, Len: 1, Message: message, Hint: hint, Source: line.Text}})
 	}
-	if target := calledPolicy(call); target != "" {
+	if target != "" {
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
 			tell("key-line-without-policy", "there is no "+target, "")
 		}
@@ -109,26 +118,34 @@ func sameFile(a, b string) bool {
 	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
-// loginAccount is an account of this host that may have keys.
-type loginAccount struct{ name, home string }
-
-// loginAccounts are those of /etc/passwd, each home once.
-func loginAccounts() []loginAccount {
-	text, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return nil
-	}
-	var accounts []loginAccount
+// loginAccounts are those of /etc/passwd that have a home, each home once.
+func loginAccounts() []session.Account {
+	all, _ := session.Accounts()
 	seen := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
-		if len(f) != 7 || !strings.HasPrefix(f[5], "/") || seen[f[5]] {
-			continue
-		}
-		seen[f[5]] = true
-		accounts = append(accounts, loginAccount{f[0], f[5]})
-	}
-	return accounts
+	return slices.DeleteFunc(all, func(a session.Account) bool {
+		again := seen[a.Home]
+		seen[a.Home] = true
+		return again || !strings.HasPrefix(a.Home, "/")
+	})
 }
 
-func (a *loginAccount) read(file string) ([]byte, error) { return readPlain(file) }
+func defaultKeyFiles(home string) []string {
+	files := make([]string, len(keyFiles))
+	for i, name := range keyFiles {
+		files[i] = filepath.Join(home, name)
+	}
+	return files
+}
+
+// readKeyFile reads a file of an account's keys as sshd does, with that account's own rights: a link of the account's must not make root
+// read where it leads.
+func readKeyFile(account *session.Account, file string) (text []byte, err error) {
+	if os.Geteuid() != 0 || account.UID == 0 {
+		return readPlain(file, keyline.MaxFile)
+	}
+	actErr := actAs(*account, func() error {
+		text, err = readPlain(file, keyline.MaxFile)
+		return nil
+	})
+	return text, errors.Join(actErr, err)
+}

@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"example.org/ssh-gate/internal/lint"
+	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 )
 
 // This file tells what check found: to people as a compiler does, to programs as JSON or SARIF.
@@ -34,7 +35,7 @@ func (e *examination) tell(c *call) int {
 	for _, text := range e.skipped {
 		c.warn("%s", text)
 	}
-	fmt.Fprintln(c.out, e.summary())
+	fmt.Fprintln(c.out, fold(e.summary(), c.width, 0))
 	return status
 }
 
@@ -43,7 +44,7 @@ func (c *call) print(v any, status int) int {
 	if err != nil {
 		return c.fail(err, "")
 	}
-	fmt.Fprintf(c.out, "%s\n", text)
+	fmt.Fprintf(c.out, "%s\n", record.ASCII(text))
 	return status
 }
 
@@ -92,19 +93,20 @@ func colourOf(s lint.Severity) string {
 
 // tellFinding prints one finding: place, severity, what was found, the line with a caret, what it means, and what to write instead.
 func (c *call) tellFinding(f *lint.Finding, explain bool) {
-	place := printable(f.File)
+	place := policy.Printable(f.File)
 	if f.Line > 0 {
 		place += fmt.Sprintf(":%d:%d", f.Line, f.Col)
 	}
-	message := printable(f.Message)
+	message := policy.Printable(f.Message)
 	if f.Rule != "" {
 		message = "rule " + f.Rule + ": " + message
 	}
 	colour := colourOf(f.Kind.Severity)
 	severity := string(f.Kind.Severity)
-	fmt.Fprintf(c.out, "%s: %s: %s\n", place, c.paint(colour, severity), c.paint(bold, fold(message+" ["+f.Kind.ID+"]", c.width, 0)))
+	head := len([]rune(place)) + len(": ") + len(severity) + len(": ")
+	fmt.Fprintf(c.out, "%s: %s: %s\n", place, c.paint(colour, severity), c.paint(bold, fold(message+" ["+f.Kind.ID+"]", c.width, head)))
 	if f.Line > 0 {
-		c.tellSource(f, colour)
+		fmt.Fprint(c.out, c.source(f.Fault, colour))
 	}
 	if explain {
 		fmt.Fprintf(c.out, "  means: %s\n", fold(f.Kind.Why, c.width, len("  means: ")))
@@ -113,20 +115,20 @@ func (c *call) tellFinding(f *lint.Finding, explain bool) {
 	if hint == "" {
 		hint = f.Kind.Fix
 	}
-	fmt.Fprintf(c.out, "  hint: %s\n\n", fold(printable(hint), c.width, len("  hint: ")))
+	fmt.Fprintf(c.out, "  hint: %s\n\n", fold(policy.Printable(hint), c.width, len("  hint: ")))
 }
 
 // maxSource is how many characters of a line are shown where there is no terminal to say.
 const maxSource = 160
 
-// tellSource shows the part of the line that holds the place, with a caret below it.
-func (c *call) tellSource(f *lint.Finding, colour string) {
+// source shows the part of the line that holds the place, with a caret below it.
+func (c *call) source(f *policy.Fault, colour string) string {
 	number := strconv.Itoa(f.Line)
 	width := maxSource
 	if c.width > 0 {
-		width = max(c.width-len(number)-6, leastWidth)
+		width = max(c.width-len(number)-len("   | "), 1)
 	}
-	source, from, col := []rune(printable(f.Source)), 0, f.Col-1
+	source, from, col := []rune(policy.Printable(f.Source)), 0, f.Col-1
 	if col+min(f.Len, width/2) > width {
 		from = col - width/2
 	}
@@ -134,21 +136,8 @@ func (c *call) tellSource(f *lint.Finding, colour string) {
 	shown := source[from:min(len(source), from+width)]
 	col -= from
 	length := max(1, min(f.Len, len(shown)-col))
-	fmt.Fprintf(c.out, "  %s | %s\n", number, string(shown))
-	fmt.Fprintf(c.out, "  %s | %s%s\n", strings.Repeat(" ", len(number)), strings.Repeat(" ", max(col, 0)), c.paint(colour, strings.Repeat("^", length)))
-}
-
-// printable keeps the number of characters, so that a caret stays right.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case unicode.IsPrint(r):
-			return r
-		}
-		return '?'
-	}, text)
+	return fmt.Sprintf("  %s | %s\n", number, string(shown)) +
+		fmt.Sprintf("  %s | %s%s\n", strings.Repeat(" ", len(number)), strings.Repeat(" ", max(col, 0)), c.paint(colour, strings.Repeat("^", length)))
 }
 
 // report is what check --json prints.
@@ -286,6 +275,8 @@ func fileURI(path string) string {
 	return b.String()
 }
 
+const kindWidth = 33 // columns of an id and a severity
+
 // listKinds prints all that check can find.
 func (c *call) listKinds(asJSON bool) int {
 	if asJSON {
@@ -303,8 +294,12 @@ func (c *call) listKinds(asJSON bool) int {
 		return c.print(list, exitOK)
 	}
 	for _, k := range lint.Kinds {
+		if c.width > 0 && c.width < 2*kindWidth {
+			fmt.Fprintf(c.out, "%s\n  %s: %s\n", c.paint(bold, k.ID), c.paint(colourOf(k.Severity), string(k.Severity)), fold(k.Title, c.width, len("  : ")+len(k.Severity)))
+			continue
+		}
 		fmt.Fprintf(c.out, "%s%s %s%s %s\n", c.paint(bold, k.ID), strings.Repeat(" ", max(0, 24-len(k.ID))),
-			c.paint(colourOf(k.Severity), string(k.Severity)), strings.Repeat(" ", 7-len(k.Severity)), fold(k.Title, c.width, 33))
+			c.paint(colourOf(k.Severity), string(k.Severity)), strings.Repeat(" ", 7-len(k.Severity)), fold(k.Title, c.width, kindWidth))
 	}
 	return exitOK
 }

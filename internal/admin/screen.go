@@ -56,26 +56,31 @@ func (p *page) painted(label, painted, text string) {
 
 func (p *page) gap() { p.b.WriteByte('\n') }
 
-// fold breaks a text at blanks so that it fits behind an indent; a word that is too long stays whole.
+// fold breaks a text at blanks so that it fits on the screen, behind indent columns that are taken already. What follows the first line stands
+// below it, or further left where that would leave too little; a word that is too long stays whole.
 func fold(text string, width, indent int) string {
 	if width == 0 {
 		return text
 	}
+	hang := indent
+	if width-indent < leastWidth {
+		hang = 2
+	}
 	var b strings.Builder
-	room, used := max(width-indent, leastWidth-2), 0
+	at := indent
 	for i, word := range strings.Split(text, " ") {
 		n := utf8.RuneCountInString(word)
+		blank := min(i, 1)
 		switch {
-		case i == 0:
-		case used+1+n > room:
-			b.WriteString("\n" + strings.Repeat(" ", indent))
-			used = 0
-		default:
+		case at+blank+n > width && at > hang:
+			b.WriteString("\n" + strings.Repeat(" ", hang))
+			at = hang
+		case blank > 0:
 			b.WriteByte(' ')
-			used++
+			at++
 		}
 		b.WriteString(word)
-		used += n
+		at += n
 	}
 	return b.String()
 }

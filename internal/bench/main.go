@@ -71,5 +71,5 @@ func compare(ctx context.Context, out io.Writer, dir string, n int) error {
 		return err
 	}
 	report(out, l, c, n)
-	return nil
+	return reportCheck(ctx, out, l)
 }

@@ -95,7 +95,7 @@ func ABI() int {
 func New(d *Domain) (*Ruleset, error) {
 	runtime.LockOSThread() // what follows is for the thread that executes, and happens on no other
 	abi := ABI()
-	if missing := lacks(abi, d.NoNetwork); missing != "" && !d.BestEffort {
+	if missing := Lacks(abi, d.NoNetwork); missing != "" && !d.BestEffort {
 		return nil, &UnsupportedError{missing}
 	}
 	if abi == 0 {
@@ -123,8 +123,8 @@ func Try(d *Domain) error {
 	return err
 }
 
-// lacks says what a version of Landlock cannot hold of a domain.
-func lacks(abi int, network bool) string {
+// Lacks says what a version of Landlock cannot hold of a domain.
+func Lacks(abi int, network bool) string {
 	switch {
 	case abi == 0:
 		return "it has no Landlock, or Landlock is switched off"

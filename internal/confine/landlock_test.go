@@ -24,7 +24,7 @@ func TestLacks(t *testing.T) {
 		{3, false, ""}, {3, true, "Linux 6.7"},
 		{4, true, ""}, {5, true, ""}, {7, true, ""}, {99, true, ""},
 	} {
-		if got := lacks(c.abi, c.network); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+		if got := Lacks(c.abi, c.network); !strings.Contains(got, c.want) || c.want == "" && got != "" {
 			t.Errorf("version %d, network %t: %q", c.abi, c.network, got)
 		}
 	}
@@ -66,7 +66,7 @@ func TestAttributes(t *testing.T) {
 
 func needLandlock(t *testing.T) {
 	t.Helper()
-	if missing := lacks(ABI(), true); missing != "" {
+	if missing := Lacks(ABI(), true); missing != "" {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("the kernel cannot confine a program: " + missing)
 		}

@@ -3,12 +3,13 @@ package keyline
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"example.org/ssh-gate/internal/testsshd"
 )
@@ -117,6 +118,33 @@ func TestAsSSHD(t *testing.T) {
 	}
 }
 
+// TestAuthorityAsSSHD: a client with a certificate is let in by a line that Parse calls a certificate authority's, with its principals.
+func TestAuthorityAsSSHD(t *testing.T) {
+	server := testsshd.New(t)
+	client := server.Client(t, "client")
+	me, err := user.Current()
+	check(t, err)
+	authority := filepath.Join(server.Dir, "authority")
+	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", authority)
+	testsshd.Keygen(t, "-q", "-s", authority, "-I", "id", "-n", me.Username, client.Key+".pub")
+	text, err := os.ReadFile(authority + ".pub")
+	check(t, err)
+	key := strings.TrimSpace(string(text))
+	for line, want := range map[string]bool{
+		"K": false, "cert-authority K": true, "CERT-authority K x\n": true, "no-cert-authority K": false, "cert-authority,cert-authority K": true, "restrict,cert-authority K": true,
+		`cert-authority,principals="NAME" K`: true, `cert-authority,principals="x,NAME" K`: true, `principals="NAME",cert-authority K`: true,
+		`cert-authority,principals="NAME",principals="NAME" K`: false, `cert-authority="yes" K`: false, "cert-authorityK": false,
+	} {
+		file := strings.NewReplacer("K", key, "NAME", me.Username).Replace(line)
+		if got := accepts(t, server, client, file); got != want {
+			t.Errorf("%q: sshd says %t", line, got)
+		}
+		if l := one(t, file); (l.Kind == Key && l.CertAuthority()) != want {
+			t.Errorf("%q: Parse says %+v", line, l)
+		}
+	}
+}
+
 // mangled gives spellings of a key in base64 that differ from the canonical one.
 func mangled(name string, blob []byte) [][]byte {
 	r := wire{rest: blob}
@@ -136,13 +164,23 @@ func mangled(name string, blob []byte) [][]byte {
 	return all
 }
 
-// TestExpired: sshd refuses a key behind its time.
+// TestExpired: sshd refuses a key behind its time, the earliest of several, and takes FormatExpiry's spelling.
 func TestExpired(t *testing.T) {
 	server := testsshd.New(t)
 	client := server.Client(t, "client")
-	for value, want := range map[string]bool{"20200101Z": false, "202001010000Z": false, "20200101000000Z": false, "209901010000Z": true, "209901010000Z\",expiry-time=\"20200101Z": false} {
-		if got := accepts(t, server, client, fmt.Sprintf("expiry-time=%q %s\n", value, client.Public(t))); got != want && !strings.Contains(value, `"`) {
-			t.Errorf("%s: %t", value, got)
+	past, future := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2099, 12, 31, 23, 59, 59, 0, time.UTC)
+	expiry := func(at time.Time) Option { return Valued("expiry-time", FormatExpiry(at)) }
+	for options, want := range map[string]bool{
+		JoinOptions([]Option{expiry(past)}): false, JoinOptions([]Option{expiry(past.Add(time.Second))}): false, JoinOptions([]Option{expiry(future)}): true,
+		JoinOptions([]Option{expiry(future), expiry(past)}): false, JoinOptions([]Option{expiry(past), expiry(future)}): false,
+	} {
+		file := options + " " + client.Public(t) + "\n"
+		if got := accepts(t, server, client, file); got != want {
+			t.Errorf("%s: %t", options, got)
+		}
+		l := one(t, file)
+		if at, ok := l.Expiry(time.UTC); !ok || at.After(time.Now()) != want {
+			t.Errorf("%s: %v", options, at)
 		}
 	}
 }

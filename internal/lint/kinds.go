@@ -100,14 +100,11 @@ var Kinds = []Kind{
 		"What stands before it takes every request that it takes, and the first that matches wins.",
 		"Move it further up, or remove it."},
 	{"placeholder-ambiguous", Note, "a value may hold the text that ends it",
-		"The type takes the text that stands behind the placeholder, too. A program that splits its argument there reads another value than the one that was judged.",
+		"The type takes the text that stands beside the placeholder, too. A program that splits there reads another value than was judged.",
 		"Use a type that does not take that text."},
 	{"takes-anything", Warning, "the rule takes any further arguments",
 		"A placeholder that repeats, of a type that takes any word, means that nothing behind it was looked at.",
 		"Name the words: a list, a narrower type, or options."},
-	{"takes-options", Warning, "a value can be an option",
-		"A value that begins with - is an option to most programs, and options are what makes programs write files and run others.",
-		"Use a type whose values do not begin with -, or put -- before the placeholder where the program knows it."},
 
 	// Programs.
 	{"program-missing", Warning, "the program does not exist",
@@ -134,8 +131,8 @@ var Kinds = []Kind{
 	{"starts-pager", Note, "on a terminal the program starts a pager",
 		"A pager opens a shell at the press of a key. It starts only where the key line lets the client have a terminal.",
 		"Give env the variable that turns the pager off, write restrict in the key line, or confine the rule."},
-	{"no-containment", Warning, "the client has the program's whole protocol",
-		"The program takes what it reads and writes from its standard input, not from its arguments. Nothing bounds it to a folder.",
+	{"no-containment", Warning, "what the program works on comes by its standard input",
+		"The files that it reads and writes are not among its arguments, so no rule judges them, and nothing bounds it to a folder.",
 		"Pin the folder in run, or confine the rule."},
 
 	// Types.
@@ -143,8 +140,8 @@ var Kinds = []Kind{
 		"It accepts paths such as ../../x and /etc/shadow, and text of any length.",
 		"Describe what is meant: its characters and how many there are."},
 	{"regex-takes-dash", Warning, "the regular expression takes values that begin with -",
-		"A word that begins with - is an option to most programs.",
-		"Let it begin with a character that is not -, such as [a-z0-9]."},
+		"A word that begins with - is an option to most programs, and options make programs write files and run others.",
+		"Let it begin with a character that is not -, such as [a-z0-9], or put -- before the placeholder where the program knows it."},
 	{"regex-takes-traversal", Warning, "the regular expression takes .. as a path",
 		"A value such as ../x leads a program that uses it in a path out of its folder.",
 		"Leave out the slash or the dot, or use chars, which takes no component . or .., or path."},

@@ -67,7 +67,9 @@ type linter struct {
 	seen  map[sight]bool
 	used  map[accepted]bool // what was accepted and found
 
-	programs map[string]verdict
+	programs map[string]verdict // by their names
+	there    map[string]bool    // by path
+	all      []string           // runs
 }
 
 // suspicion is a finding whose place is not yet looked up.
@@ -149,7 +151,7 @@ func (l *linter) told() []Finding {
 		fault := l.places.At(s.at...)
 		fault.Message, fault.Hint = s.message, s.hint
 		findings[i] = Finding{Kind: s.kind, Fault: fault}
-		if s.rule != nil {
+		if s.rule != nil && s.at[0] == "allow" { // what stands at the top is no single rule's
 			findings[i].Rule = s.rule.Label()
 		}
 	}

@@ -13,7 +13,8 @@ import (
 const (
 	maxRequests = 64      // that one pattern takes, and that are each held against what stands before it
 	maxBefore   = 256     // patterns with the same first word that one is held against
-	maxHeld     = 2 << 20 // patterns held against each other, in one policy
+	maxHeld     = 8 << 20 // glances at two patterns, in one policy
+	maxCompared = 100_000 // patterns held against each other, in one policy
 	maxSteps    = 1_000   // of holding two patterns against each other
 )
 
@@ -22,6 +23,7 @@ type before struct {
 	patterns map[string][]earlier
 	raw      map[string]*policy.Rule
 	held     int
+	compared int
 }
 
 type earlier struct {
@@ -73,18 +75,21 @@ func (l *linter) rawNever(rule *policy.Rule, b *before) {
 // patternsNever tells which patterns of a rule never match. by has, for each, a rule that takes what it takes, or nil.
 func (l *linter) patternsNever(rule *policy.Rule, by []*policy.Rule) {
 	if len(by) > 1 && !slices.ContainsFunc(by, func(r *policy.Rule) bool { return r == nil || r == rule }) {
-		l.add("never-matches", rule, []any{"allow", rule.Number - 1, "command"}, "rules before it, such as "+by[0].Label()+", take all that this rule takes", "")
+		l.add("never-matches", rule, []any{"allow", rule.Number - 1, "command"},
+			"rules before it, such as "+by[0].Label()+", take all that this rule takes", "")
 		return
 	}
 	for j, taker := range by {
 		switch {
 		case taker == nil:
 		case taker == rule:
-			l.add("never-matches", rule, l.command(rule, j), "a command before it in the list takes all that "+quote(rule.Patterns[j].Text)+" takes", "remove it")
+			l.add("never-matches", rule, l.command(rule, j),
+				"a command before it in the list takes all that "+quote(rule.Patterns[j].Text)+" takes", "remove it")
 		case len(by) == 1:
 			l.add("never-matches", rule, l.command(rule, j), "rule "+taker.Label()+" takes all that this rule takes", "")
 		default:
-			l.add("never-matches", rule, l.command(rule, j), "rule "+taker.Label()+" takes all that "+quote(rule.Patterns[j].Text)+" takes", "")
+			l.add("never-matches", rule, l.command(rule, j), "rule "+taker.Label()+" takes all that "+quote(rule.Patterns[j].Text)+" takes",
+				"")
 		}
 	}
 }
@@ -117,19 +122,28 @@ func (b *before) rivals(this earlier) []earlier {
 	return list
 }
 
-// apart says by a glance at the second words that no request is of both patterns.
+// apart says by a glance that no request is of both patterns: where each element so far takes one word, two words differ.
 func apart(a, b *policy.Pattern) bool {
-	if len(a.Elements) < 2 || len(b.Elements) < 2 {
-		return false
+	for i := 1; i < len(a.Elements) && i < len(b.Elements); i++ {
+		x, y := &a.Elements[i], &b.Elements[i]
+		if x.Repeat != policy.One || y.Repeat != policy.One {
+			return false
+		}
+		v, literal := x.Literal()
+		w, both := y.Literal()
+		if literal && both && v != w {
+			return true
+		}
 	}
-	x, literal := a.Elements[1].Literal()
-	y, both := b.Elements[1].Literal()
-	return literal && both && x != y
+	return false
 }
 
 // taker returns a rule that takes all that a pattern takes, or one of those that do so together; nil where there is none for sure.
 func (l *linter) taker(this earlier, b *before) *policy.Rule {
 	list := b.rivals(this)
+	if b.compared += len(list); b.compared > maxCompared {
+		return nil
+	}
 	for _, e := range list {
 		if l.covers(e, this) {
 			return e.rule

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"example.org/ssh-gate/internal/policy"
@@ -11,19 +12,46 @@ import (
 // verdict is what the host says about a program; many rules name the same one.
 type verdict struct {
 	path string // empty where the program does not exist
+	real string // with the links resolved; empty where that is not known
 	err  error
+	ours bool // it lies elsewhere than the system's programs, so its name says little
 }
 
 // rule looks at one rule.
 func (l *linter) rule(rule *policy.Rule) {
+	l.settings(rule)
+	l.types(rule)
+	if rule.Run != nil {
+		at := l.inRule(rule, "run")
+		l.opens(rule, typed(rule), l.program(rule, rule.Run.Elements[0], at), at)
+		return
+	}
 	for i, pattern := range rule.Patterns {
-		if rule.Run == nil {
-			l.program(rule, pattern.Elements[0], l.command(rule, i))
+		at := l.command(rule, i)
+		l.opens(rule, pattern.Elements, l.program(rule, pattern.Elements[0], at), at)
+	}
+}
+
+// typed is what run executes, with the types that the placeholders have in the command.
+func typed(rule *policy.Rule) []policy.Element {
+	types := map[string]policy.Type{}
+	for _, pattern := range rule.Patterns {
+		for _, e := range pattern.Elements {
+			for _, p := range e.Parts {
+				types[p.Name] = p.Type
+			}
 		}
 	}
-	if rule.Run != nil {
-		l.program(rule, rule.Run.Elements[0], l.inRule(rule, "run"))
+	elements := slices.Clone(rule.Run.Elements)
+	for i := range elements {
+		elements[i].Parts = slices.Clone(elements[i].Parts)
+		for k, p := range elements[i].Parts {
+			if p.Name != "" {
+				elements[i].Parts[k].Type = types[p.Name]
+			}
+		}
 	}
+	return elements
 }
 
 // command is the place of a rule's pattern.
@@ -37,19 +65,12 @@ func (l *linter) command(rule *policy.Rule, i int) []any {
 // program asks the host about a program.
 func (l *linter) program(rule *policy.Rule, word policy.Element, at []any) verdict {
 	name, _ := word.Literal()
-	v, ok := l.programs[name]
-	if !ok {
-		v = l.judge(name)
-		if l.programs == nil {
-			l.programs = map[string]verdict{}
-		}
-		l.programs[name] = v
-	}
+	v := l.verdict(name)
 	var fault *safefile.Error
 	switch {
 	case v.path == "":
 		l.add("program-missing", rule, at, "no folder of the search path has the program "+quote(name), "")
-	case errors.As(v.err, &fault) && fault.Fault == safefile.Missing:
+	case errors.As(v.err, &fault) && (fault.Fault == safefile.Missing || fault.Fault == safefile.Astray):
 		l.add("program-missing", rule, at, "the program "+quote(v.path)+" does not exist", "")
 	case v.err != nil:
 		hint := ""
@@ -61,13 +82,37 @@ func (l *linter) program(rule *policy.Rule, word policy.Element, at []any) verdi
 	return v
 }
 
+// verdict asks the host, once for each program.
+func (l *linter) verdict(name string) verdict {
+	v, ok := l.programs[name]
+	if !ok {
+		v = l.judge(name)
+		if l.programs == nil {
+			l.programs = map[string]verdict{}
+		}
+		l.programs[name] = v
+	}
+	return v
+}
+
 func (l *linter) judge(name string) verdict {
 	path := name
 	if !strings.HasPrefix(name, "/") {
-		path, _ = l.host.Lookup(name)
-		if path == "" {
+		found := false
+		if path, found = l.host.Lookup(name); !found {
 			return verdict{}
 		}
 	}
-	return verdict{path, l.host.Program(path)}
+	real, _ := l.host.Resolve(path)
+	return verdict{path: path, real: real, err: l.host.Program(path), ours: path == name && !systems(path)}
+}
+
+// systems says whether a path lies where a system has its programs.
+func systems(p string) bool {
+	for _, dir := range [...]string{"/bin/", "/sbin/", "/usr/", "/lib"} {
+		if strings.HasPrefix(p, dir) {
+			return true
+		}
+	}
+	return false
 }

@@ -10,10 +10,11 @@ import (
 	"unicode/utf8"
 
 	"example.org/ssh-gate/internal/policy"
+	"example.org/ssh-gate/internal/record"
 )
 
 // maxColumn is how far to the right, in characters, the types may stand; behind a longer command they stand on a line of their own.
-const maxColumn = 48
+const maxColumn = 40
 
 // Text is the list for people: one line a command, with the types of its placeholders in words.
 func Text(p *policy.Policy) string {
@@ -61,7 +62,7 @@ func ofRule(rule *policy.Rule) []line {
 	lines := make([]line, len(rule.Patterns))
 	for i := range rule.Patterns {
 		p := &rule.Patterns[i]
-		lines[i].usage = p.Usage()
+		lines[i].usage = harmless(p.Usage())
 		if len(p.Elements) == 0 {
 			lines[i].usage = "(no command)"
 		}
@@ -69,7 +70,7 @@ func ofRule(rule *policy.Rule) []line {
 		for _, a := range arguments(p) {
 			types = append(types, strings.ToUpper(a.name)+" "+a.kind.Words())
 		}
-		lines[i].types = strings.Join(types, ", ")
+		lines[i].types = harmless(strings.Join(types, ", "))
 	}
 	return lines
 }
@@ -80,6 +81,19 @@ func shown(raw string) string {
 		return strconv.QuoteToASCII(raw)
 	}
 	return raw
+}
+
+// harmless spells what a terminal would not show as it is, or obey, as \u202e. A pattern may hold it, and a request then must.
+func harmless(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // argument is a placeholder of a pattern, or of an option in it.
@@ -143,5 +157,5 @@ func JSON(p *policy.Policy) string {
 	if err != nil { // of strings, numbers and booleans none can fail
 		return "{}\n"
 	}
-	return string(text) + "\n"
+	return string(record.ASCII(text)) + "\n"
 }

@@ -21,7 +21,7 @@ type Fault struct {
 
 // Error is one line: file:line:col: message; hint. It is printable whatever the file holds.
 func (f *Fault) Error() string {
-	s := fmt.Sprintf("%s:%d:%d: %s", printable(f.File), f.Line, f.Col, printable(f.Message))
+	s := fmt.Sprintf("%s:%d:%d: %s", Printable(f.File), f.Line, f.Col, Printable(f.Message))
 	if f.Hint != "" {
 		s += "; " + f.Hint
 	}
@@ -34,8 +34,8 @@ const maxShown = 160
 // Render shows the fault as a compiler does: the place, the line, a caret, and what to write instead.
 func (f *Fault) Render() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: %s\n", printable(f.File), f.Line, f.Col, printable(f.Message))
-	source := []rune(printable(f.Source))
+	fmt.Fprintf(&b, "%s:%d:%d: %s\n", Printable(f.File), f.Line, f.Col, Printable(f.Message))
+	source := []rune(Printable(f.Source))
 	if len(source) > maxShown {
 		source = source[:maxShown]
 	}
@@ -51,8 +51,8 @@ func (f *Fault) Render() string {
 	return b.String()
 }
 
-// printable keeps the number of characters, so that the caret stays right.
-func printable(s string) string {
+// Printable keeps the number of characters, so that the caret stays right.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':

@@ -56,16 +56,24 @@ func Values(t Type, max int) ([]string, bool) {
 	return nil, false
 }
 
+// maxInts is how many numbers of a range are held against another type one by one.
+const maxInts = 256
+
 // Within says whether outer surely takes, wherever in a word, each value that inner takes; false where that is not known. With files
 // nil it is the text alone that is judged.
 func Within(inner, outer Type, files Files) bool {
-	if words, ok := Values(inner, maxList); ok {
+	in, isInt := inner.(*integer)
+	if out, ok := outer.(*integer); ok && isInt {
+		return out.min <= in.min && in.max <= out.max
+	}
+	most := maxList
+	if isInt {
+		most = maxInts
+	}
+	if words, ok := Values(inner, most); ok {
 		return !slices.ContainsFunc(words, func(w string) bool { return !takesAnywhere(outer, w, files) })
 	}
 	switch in := inner.(type) {
-	case *integer:
-		out, ok := outer.(*integer)
-		return ok && out.min <= in.min && in.max <= out.max
 	case *expression:
 		out, ok := outer.(*expression)
 		return ok && out.source == in.source

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 )
 
 // Event says which of three things happened.
@@ -116,6 +117,28 @@ func Escape(s string) string {
 		}
 	}
 	return string(b)
+}
+
+// ASCII spells a JSON text without bytes outside 0x20-0x7e but line ends, for a terminal that it may end up on. It stays the same JSON: such
+// bytes stand in strings only.
+func ASCII(text []byte) []byte {
+	b := make([]byte, 0, len(text))
+	for _, r := range string(text) {
+		switch {
+		case r < 0x7f:
+			b = append(b, byte(r))
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = appendUnit(appendUnit(b, high), low)
+		default:
+			b = appendUnit(b, r)
+		}
+	}
+	return b
+}
+
+func appendUnit(b []byte, unit rune) []byte {
+	return append(b, '\\', 'u', hexDigits[unit>>12&15], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
 }
 
 // Unescape gives back the bytes of a text of a record, after JSON's own decoding. It refuses what appendEscaped does not write.

@@ -25,6 +25,7 @@ const (
 	Unreadable                  // it may be fine, but this user cannot look at it, or reading failed
 	TooLarge                    // more bytes than the caller takes
 	Astray                      // the way ends: a link leads to nothing, or a file stands where a folder should
+	Exists                      // Create never replaces
 )
 
 // Error is what is wrong with a path, and what to type about it.

@@ -24,16 +24,47 @@ type Account struct {
 	Shell string
 }
 
-const maxPasswdFile = 64 << 20 // bytes that are read of it for AccountNamed
+const maxPasswdFile = 64 << 20 // bytes that are read of it at once
 
 // AccountNamed finds an account by its name, in /etc/passwd alone.
 func AccountNamed(name string) (Account, error) {
 	if name == "" || strings.ContainsAny(name, ":\n") {
 		return Account{}, fmt.Errorf("%+q is no name of an account", name)
 	}
+	text, err := readPasswd()
+	if err != nil {
+		return Account{}, err
+	}
+	return named(text, name)
+}
+
+// Accounts are all that stand in /etc/passwd. Lines that are broken are passed over.
+func Accounts() ([]Account, error) {
+	text, err := readPasswd()
+	if err != nil {
+		return nil, err
+	}
+	var accounts []Account
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		id := strings.Split(line, ":")
+		if len(id) != 7 {
+			continue
+		}
+		account, ok := parse([]byte(line), id[2])
+		uid, err := strconv.ParseUint(id[2], 10, 31)
+		if ok && err == nil {
+			account.UID = int(uid)
+			accounts = append(accounts, account)
+		}
+	}
+	return accounts, nil
+}
+
+func readPasswd() (string, error) {
 	fd, err := unix.Open(passwdFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return Account{}, fmt.Errorf("%s: %w", passwdFile, err)
+		return "", fmt.Errorf("%s: %w", passwdFile, err)
 	}
 	defer unix.Close(fd)
 	var text []byte
@@ -43,14 +74,14 @@ func AccountNamed(name string) (Account, error) {
 			continue
 		}
 		if err != nil {
-			return Account{}, fmt.Errorf("%s: %w", passwdFile, err)
+			return "", fmt.Errorf("%s: %w", passwdFile, err)
 		}
 		if n == 0 {
 			break
 		}
 		text = append(text, buf[:n]...)
 	}
-	return named(string(text), name)
+	return string(text), nil
 }
 
 // named takes the first account of that name, as getpwnam(3) does. One with a number that is none is none.

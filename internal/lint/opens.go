@@ -1,0 +1,558 @@
+package lint
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/policy"
+)
+
+const (
+	maxWrapped = 4  // programs within each other, as in sudo nice find
+	maxWords   = 64 // of a list that are looked at one by one
+)
+
+// What an argument may be that opens a program: where it names a file, and where it names something to run.
+var (
+	paths  = [...]string{"/etc/shadow", "/root/.ssh/authorized_keys", "../../etc/passwd", "/tmp/x"}
+	values = [...]string{"sh", "x", "/bin/sh", "ProxyCommand=sh", "1", "exec=sh", ":sh"}
+)
+
+// opening judges what one command executes.
+type opening struct {
+	*linter
+	rule  *policy.Rule
+	at    []any
+	name  string // of the program
+	slots []slot // its arguments
+	known *program
+}
+
+// slot is one argument, or a run of them.
+type slot struct {
+	policy.Element
+	words []string // all it can be, where it is literal or a list
+}
+
+// opens judges what a rule executes by one of its patterns, or by run.
+func (l *linter) opens(rule *policy.Rule, elements []policy.Element, v verdict, at []any) {
+	o := opening{linter: l, rule: rule, at: at}
+	for _, e := range elements[1:] {
+		o.slots = appendSlots(o.slots, e)
+	}
+	word, _ := elements[0].Literal()
+	o.program(path.Base(word), v, 0)
+}
+
+// appendSlots lays an element open: the options of a list follow each other.
+func appendSlots(slots []slot, e policy.Element) []slot {
+	options, ok := typeOf(&e).(*policy.Options)
+	if !ok {
+		s := slot{Element: e}
+		s.words, _ = wordsOf(&policy.Element{Parts: e.Parts}, maxWords)
+		return append(slots, s)
+	}
+	for _, option := range options.List {
+		for _, inside := range option.Elements {
+			slots = appendSlots(slots, inside)
+		}
+	}
+	return slots
+}
+
+// program looks a name up and judges by what is known of it. A shell is one by whatever name a link gives it; of anything else the
+// name says little outside the folders of the system.
+func (o *opening) program(name string, v verdict, depth int) {
+	known := o.lookup(name)
+	if known != nil && known.style != interpreter && v.ours {
+		return
+	}
+	if known == nil && v.path != "" {
+		if k := o.lookup(path.Base(v.real)); k != nil && k.style == interpreter {
+			known = k
+		}
+	}
+	if known == nil {
+		return
+	}
+	o.name, o.known = name, known
+	if quoted := quote(name); quoted != `"`+name+`"` {
+		o.name = quoted // a link's name may be anything
+	}
+	switch known.style {
+	case interpreter:
+		o.interpreter()
+	case commander:
+		o.commander()
+	case remote:
+		o.remote()
+	case protocol:
+		if !o.closed() {
+			o.say("no-containment", o.name+" reads from standard input which files the client wants, and nothing here bounds them",
+				"add "+spell(known.closed)+" to what is executed, or confine the rule")
+		}
+	case wrapper:
+		if o.wrapper(depth) {
+			return
+		}
+	}
+	if known.style == pager || known.pagerWith != "" && o.pages() {
+		o.pager()
+	}
+	o.stdin()
+	o.options()
+	o.operands()
+}
+
+// options looks for the words of programs among the arguments.
+func (o *opening) options() {
+	o.dangers(o.known.runs, "runs-programs")
+	o.dangers(o.known.writes, "writes-anywhere")
+	o.dangers(o.known.reads, "reads-anywhere")
+}
+
+// lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.
+func (o *opening) lookup(name string) *program {
+	for _, n := range []string{name, strings.TrimRight(name, "0123456789.-")} {
+		for _, p := range programsOf(n) {
+			if p.with == "" || o.has(p.with) {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// has says whether one of these words stands among the arguments, whatever the request.
+func (o *opening) has(words string) bool {
+	return slices.ContainsFunc(o.slots, func(s slot) bool {
+		return s.Repeat == policy.One && len(s.words) == 1 && isListed(words, s.words[0])
+	})
+}
+
+func isListed(words, word string) bool { return slices.Contains(strings.Fields(words), word) }
+
+// closed says whether an argument or a variable keeps shut what the program opens by itself.
+func (o *opening) closed() bool {
+	return o.has(o.known.closed) || slices.ContainsFunc(o.rule.Settings.Env, func(v policy.EnvVar) bool {
+		return isListed(o.known.closed, v.Name+"="+v.Value)
+	})
+}
+
+// interpreter looks for the code, or the file of code, that is run.
+func (o *opening) interpreter() {
+	for i, s := range o.slots {
+		if s.words == nil {
+			if text := s.Parts[0].Text; strings.HasPrefix(text, "-") && !o.attaches(text) {
+				continue
+			}
+			if !s.free(false) {
+				return
+			}
+			o.say("opens-shell", s.what()+", is what "+o.name+" runs, or an option of it",
+				"name a script in run, and let the client choose its arguments only")
+			return
+		}
+		word := s.words[0]
+		switch {
+		case isListed("--version -V --help -h -v -version", word):
+			return
+		case !strings.HasPrefix(word, "-") || word == "-":
+			return // a script, or code, of the policy's; what follows are its arguments
+		case !isListed(o.known.code, word) && !isListed(o.known.code, word+"*"):
+			if o.attaches(word) {
+				return
+			}
+		case i+1 < len(o.slots) && o.slots[i+1].free(false):
+			o.say("opens-shell", o.slots[i+1].what()+", is code that "+o.name+" runs",
+				"name a script in run, and let the client choose its arguments only")
+			return
+		default:
+			return
+		}
+	}
+	if !o.rule.Settings.StdinNone {
+		o.say("opens-shell", o.name+" runs what comes by its standard input", `name a script, or write stdin = "none"`)
+	}
+}
+
+// attaches says whether a word is an option with its code attached.
+func (o *opening) attaches(word string) bool {
+	return slices.ContainsFunc(strings.Fields(o.known.code), func(c string) bool {
+		flag, attached := strings.CutSuffix(c, "*")
+		if strings.HasPrefix(c, "--") {
+			flag, attached = c+"=", true
+		}
+		return attached && strings.HasPrefix(word, flag)
+	})
+}
+
+func (o *opening) commander() {
+	operands := 0
+	for _, s := range o.slots {
+		if s.words != nil && !strings.HasPrefix(s.words[0], "-") {
+			operands++
+		}
+	}
+	if o.rule.Settings.StdinNone || o.closed() || o.known.pinned > 0 && operands >= o.known.pinned {
+		return
+	}
+	o.say("opens-shell", o.name+" takes commands by its standard input, and some of them run programs",
+		`write stdin = "none", or name a script in run`)
+}
+
+// wrapper judges the command that a wrapper runs, and says whether there is one.
+func (o *opening) wrapper(depth int) bool {
+	skip := o.known.skip
+	for i := 0; i < len(o.slots); i++ {
+		s := o.slots[i]
+		if s.words == nil {
+			if text := s.Parts[0].Text; strings.HasPrefix(text, "-") || strings.Contains(text, "=") {
+				continue
+			}
+			if skip > 0 {
+				skip--
+				continue
+			}
+			if !s.free(false) {
+				return true
+			}
+			o.say("opens-shell", s.what()+", is the program that "+o.name+" runs, or an option of it",
+				"name the program, and let the client choose its arguments only")
+			return false
+		}
+		word := s.words[0]
+		switch {
+		case isListed(o.known.value, word):
+			i++
+		case strings.HasPrefix(word, "-") || strings.Contains(word, "="):
+		case skip > 0:
+			skip--
+		case depth < maxWrapped:
+			if o.known.feeds && !o.rule.Settings.StdinNone {
+				o.say("no-containment", o.name+" gives "+quote(word)+" arguments that come by standard input, where nothing judges them", "")
+			}
+			inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+1:]}
+			before := opening{linter: o.linter, rule: o.rule, at: o.at, name: o.name, known: o.known, slots: o.slots[:i]}
+			before.options()
+			for _, word := range s.words {
+				inner.program(path.Base(word), o.verdict(word), depth+1)
+			}
+			return true
+		default:
+			return true
+		}
+	}
+	if o.known.login && skip <= 0 || o.known.login && len(o.slots) == 0 {
+		o.say("opens-shell", o.name+" opens a shell where no command is named",
+			"name the command, and let the client choose its arguments only")
+	}
+	return false
+}
+
+// remote looks at what a shell on another host gets.
+func (o *opening) remote() {
+	hosts := 0
+	for i := 0; i < len(o.slots); i++ {
+		s := &o.slots[i]
+		switch {
+		case s.words != nil && isListed(o.known.value, s.words[0]):
+			i++
+		case s.words != nil && strings.HasPrefix(s.words[0], "-") && hosts == 0:
+		case hosts == 0:
+			hosts++
+		case hosts == 1 && s.words == nil && s.free(false):
+			o.say("opens-shell", s.what()+", is what a shell on the other host runs",
+				"name the command, and let the client choose values that a shell takes as they stand")
+			return
+		case s.words == nil && s.free(false):
+			if word, ok := s.anyOf([]string{"a;b", "$(b)", "`b`", "a|b", "a&b"}); ok {
+				o.say("opens-shell", s.what()+", can be "+quote(word)+", and a shell on the other host reads it",
+					"use a type that takes letters and digits only")
+				return
+			}
+		default:
+			hosts++
+		}
+	}
+	if hosts == 1 && !o.closed() {
+		o.say("opens-shell", o.name+" opens a shell on the other host where no command is named", "name the command")
+	}
+}
+
+// pages says whether the program may be asked for what it shows by a pager.
+func (o *opening) pages() bool {
+	if o.known.pagerWith == "*" {
+		return true
+	}
+	for i := range o.slots {
+		for _, w := range strings.Fields(o.known.pagerWith) {
+			if o.slots[i].takes(w) && (w[0] == '-' || o.first(i)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (o *opening) pager() {
+	if !o.closed() {
+		o.say("starts-pager", o.name+" shows its output by a pager where the client has a terminal",
+			"close it by "+spell(o.known.closed)+", among the arguments or in env")
+	}
+}
+
+// spell lists words for people.
+func spell(words string) string { return strings.Join(strings.Fields(words), " or ") }
+
+// stdin looks for words with which the arguments that were judged are not all.
+func (o *opening) stdin() {
+	for _, danger := range strings.Fields(o.known.stdin) {
+		flag := strings.TrimRight(danger, "*!")
+		for _, s := range o.slots {
+			word := flag
+			if found, ok := s.begins(flag, strings.HasSuffix(danger, "*"), values[:]); ok {
+				word = found
+			} else if s.words == nil && s.takes(flag) {
+				word = flag
+			} else if !slices.ContainsFunc(s.words, func(w string) bool { return strings.HasPrefix(w, flag) && !strings.HasPrefix(w, "--sender") }) {
+				continue
+			}
+			o.say("no-containment", "with "+quote(word)+" "+o.name+" takes its paths by standard input, where nothing judges them",
+				"take it out, or confine the rule")
+			return
+		}
+	}
+}
+
+// dangers looks for the words of a list in what the client may choose.
+func (o *opening) dangers(list, id string) {
+	for _, danger := range strings.Fields(list) {
+		if message := o.danger(danger, id != "runs-programs"); message != "" {
+			o.say(id, message, "")
+			return
+		}
+	}
+}
+
+// danger says how the client may give a word of programs, and is empty where he may not.
+func (o *opening) danger(danger string, file bool) string {
+	flag := strings.TrimRight(danger, "*!")
+	attached, alone := strings.HasSuffix(danger, "*"), strings.HasSuffix(danger, "!")
+	tails := values[:]
+	if file {
+		tails = paths[:]
+	}
+	for i := range o.slots {
+		s := &o.slots[i]
+		if s.words != nil {
+			if slices.Contains(s.words, flag) {
+				if next := o.valueOf(i, flag, alone, file); next != nil {
+					return next.what() + ", is the value of " + quote(flag)
+				}
+			}
+			continue
+		}
+		if flag[0] == '-' && s.shut() {
+			continue
+		}
+		if word, ok := s.begins(flag, attached || strings.HasPrefix(flag, "--"), tails); ok {
+			return s.what() + ", can be " + quote(word)
+		}
+		if s.takes(flag) && (flag[0] == '-' || o.first(i)) && (alone || attached || o.next(i, file) != nil) {
+			return s.what() + ", can be " + quote(flag)
+		}
+	}
+	return ""
+}
+
+// valueOf is the free value behind a word that the policy itself has: for an option the next argument, for a subcommand such as exec
+// any later one that can be a program.
+func (o *opening) valueOf(i int, flag string, alone, file bool) *slot {
+	if flag[0] == '-' {
+		if alone {
+			return nil
+		}
+		if i+1 < len(o.slots) && o.slots[i+1].free(file) {
+			return &o.slots[i+1]
+		}
+		return nil
+	}
+	for k := i + 1; k < len(o.slots); k++ {
+		if s := &o.slots[k]; s.words == nil && (s.takes("sh") || s.takes("/bin/sh")) {
+			return s
+		}
+	}
+	return nil
+}
+
+// first says whether slot i is the first argument that is no option, nor the value of one: where a subcommand stands.
+func (o *opening) first(i int) bool {
+	option := false
+	for _, s := range o.slots[:i] {
+		if s.words == nil {
+			continue
+		}
+		was := option
+		if option = strings.HasPrefix(s.words[0], "-"); !option && !was {
+			return false
+		}
+	}
+	return true
+}
+
+// next is the argument behind slot i, which may be the same slot again, if it is free.
+func (o *opening) next(i int, file bool) *slot {
+	for k := i; k < len(o.slots) && k <= i+1; k++ {
+		s := &o.slots[k]
+		if (k > i || s.Repeat == policy.AnyNumber || s.Repeat == policy.AtLeastOne) && s.free(file) {
+			return s
+		}
+	}
+	return nil
+}
+
+// operands looks at the arguments that name files.
+func (o *opening) operands() {
+	kind := o.known.operands
+	if kind == "" {
+		return
+	}
+	skip := o.known.skip
+	for i := range o.slots {
+		s := &o.slots[i]
+		if s.words != nil {
+			if !strings.HasPrefix(s.words[0], "-") {
+				skip--
+			}
+			continue
+		}
+		if skip--; skip >= 0 && s.Repeat == policy.One {
+			continue
+		}
+		word, ok := s.anyOf(paths[:])
+		if !ok {
+			continue
+		}
+		id := map[string]string{"r": "reads-anywhere", "w": "writes-anywhere", "x": "runs-programs"}[kind]
+		if kind == "rw" {
+			id = "reads-anywhere"
+			if (i == len(o.slots)-1 || s.Repeat != policy.One) && !o.has("--sender") {
+				id = "writes-anywhere"
+			}
+		}
+		o.say(id, s.what()+", can be "+quote(word), "")
+		return
+	}
+}
+
+// free says whether the client chooses what the slot is; with file, also beyond every folder.
+func (s *slot) free(file bool) bool {
+	if s.words != nil || !slices.ContainsFunc(s.Parts, func(p policy.Part) bool { return p.Name != "" && !bounded(p.Type) }) {
+		return false
+	}
+	if file {
+		_, ok := s.anyOf(paths[:])
+		return ok
+	}
+	return true
+}
+
+// bounded types take no text of the client's making.
+func bounded(t policy.Type) bool {
+	key := policy.FormOf(t).Key
+	return key == "int" || key == "list"
+}
+
+// shut says that no word of the slot begins with "-".
+func (s *slot) shut() bool {
+	if len(s.Parts) == 0 {
+		return true
+	}
+	first := s.Parts[0]
+	if first.Name == "" {
+		return !strings.HasPrefix(first.Text, "-")
+	}
+	return first.Type.Guarded()
+}
+
+func (s *slot) takes(word string) bool {
+	if s.words != nil {
+		return slices.Contains(s.words, word)
+	}
+	return s.free(false) && decide.Takes(s.Parts, word)
+}
+
+func (s *slot) anyOf(words []string) (string, bool) {
+	if s.words != nil || !s.free(false) {
+		return "", false
+	}
+	for _, w := range words {
+		if decide.Takes(s.Parts, w) {
+			return w, true
+		}
+	}
+	return "", false
+}
+
+// begins finds a word that begins with the flag and has a value attached.
+func (s *slot) begins(flag string, attached bool, tails []string) (string, bool) {
+	if s.words != nil || !attached || !s.free(false) {
+		return "", false
+	}
+	if strings.HasPrefix(flag, "--") {
+		flag += "="
+	}
+	for _, tail := range tails {
+		if decide.Takes(s.Parts, flag+tail) {
+			return flag + tail, true
+		}
+	}
+	return "", false
+}
+
+// what describes a free argument: {x}, printable text of 1 to 200 bytes.
+func (s *slot) what() string {
+	for _, p := range s.Parts {
+		if p.Name != "" && !bounded(p.Type) {
+			return "{" + p.Name + "}, " + shorten(p.Type.String())
+		}
+	}
+	return "the argument"
+}
+
+func shorten(s string) string {
+	if len(s) > quoteMax {
+		return s[:quoteMax] + "..."
+	}
+	return s
+}
+
+// say tells what a program opens, as far as the kernel does not hold it: a confined program reads and writes nothing but what its rule
+// names, and executes nothing but itself and what execute names.
+func (o *opening) say(id, message, hint string) {
+	c := o.rule.Settings.Confine
+	held := c != nil && !c.Fallback
+	switch {
+	case !held:
+	case id == "opens-shell" && !o.executesShells(c):
+		id, hint = "opens-shell-confined", ""
+	case id == "opens-shell" || id == "runs-programs" && o.executesShells(c):
+	default:
+		return
+	}
+	if o.rule.Settings.Keep && id != "starts-pager" {
+		message += `; and privileges = "keep" lets what it runs gain privileges`
+	}
+	o.add(id, o.rule, o.at, message, hint)
+}
+
+// executesShells says whether what a confined program may execute holds shells.
+func (o *opening) executesShells(c *policy.Confine) bool {
+	return slices.ContainsFunc(c.Execute, func(p string) bool {
+		known := o.lookup(path.Base(p))
+		return known != nil && known.style == interpreter || isListed("/ /usr /bin /usr/bin /usr/local /usr/local/bin /sbin /usr/sbin", p)
+	})
+}
