@@ -17,7 +17,7 @@ import (
 
 // examplePolicy is one for which every example has something to tell.
 const examplePolicy = `
-users   = ["root"]
+users   = ["root", "deploy"]
 expires = 2126-01-01T00:00:00Z
 log     = "all"
 
@@ -41,7 +41,11 @@ func TestExamples(t *testing.T) {
 		return
 	}
 	testhost.Install(t, gateProgram())
+	testhost.AddUser(t, "deploy")
 	dir := t.TempDir()
+	for _, key := range []string{"ci", "deploy"} {
+		testhost.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key))
+	}
 	for file, text := range map[string]string{
 		"/etc/ssh-gate/keys/deploy.toml": examplePolicy, "deploy.toml": examplePolicy, "requests.txt": "uptime\nuptime -p\n",
 	} {
@@ -80,7 +84,7 @@ func TestExamples(t *testing.T) {
 	if len(calls) < 10 {
 		t.Fatalf("the manual shows only %q", calls)
 	}
-	for _, verb := range []string{"check", "explain", "log", "unused", "suggest", "doctor", "help", "version"} {
+	for _, verb := range []string{"init", "check", "explain", "log", "unused", "suggest", "doctor", "help", "version"} {
 		help, err := exec.Command("/usr/bin/ssh-gate", verb, "--help").Output()
 		check(t, err)
 		examples, _, _ := strings.Cut(string(help), "\n\n")
