@@ -14,7 +14,7 @@ import (
 )
 
 // maxColumn is how far to the right, in characters, the types may stand; behind a longer command they stand on a line of their own.
-const maxColumn = 48
+const maxColumn = 40
 
 // Text is the list for people: one line a command, with the types of its placeholders in words.
 func Text(p *policy.Policy) string {
