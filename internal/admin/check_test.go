@@ -301,27 +301,27 @@ const hostilePolicy = `description = "\u202e\u009b31m\u001b"
 help = true
 messages = "full"
 [[allow]]
-command = ["cat {x} '` + "\u202e" + `' \u009b", "\u202e"]
+command = ["cat {x} '` + "\u202e" + `'", "\u202e {x}"]
 args.x = { path = "/srv/\u202e", access = "read" }
-env = { K = "\u202e\u009b" }
+env = { K = "\u202e" }
 cwd = "/\u202e"
-confine = { read = ["/\u009b"], write = ["/\u202e"] }
+confine = { read = ["/\u202e\u2066"], write = ["/\u202ea"] }
 run = "/\u202e {x} '` + "\u202e" + `'"
 [[allow]]
-raw = "\u202e\u009b"
-run = "/\u009b"
+raw = "\u202e\u009b\u001b"
+run = "/\u202e"
 [[allow]]
 command = "a {y}"
-args.y = ["\u202e", "\u009b"]
+args.y = ["\u202e"]
 [[allow]]
 command = "b {y}"
 args.y = { regex = '` + "\u202e" + `' }
 [[test]]
 request = "\u202e\u009b\u001b"
-expect = "allow"
+expect = "deny"
 [[test]]
 request = "a \u202e"
-expect = ["/\u202e", "\u009b"]
+expect = ["/\u202e", "\u202e"]
 `
 
 // TestNoPolicySpeaksToTheTerminal: nor does what a client asks, in any mode of check and explain.
@@ -336,9 +336,12 @@ func TestNoPolicySpeaksToTheTerminal(t *testing.T) {
 		check(t, err)
 		d.write(fmt.Sprintf("keys/b%d.toml", i), string(text))
 	}
+	if r, _ := d.checked("--policy-dir", "$DIR/keys", "bad"); strings.Contains(r.ids(), "policy-invalid") {
+		t.Fatalf("%+v", r)
+	}
 	calls := [][]string{{"check", "--policy-dir", "$DIR/keys"}, {"check", "--policy-dir", "$DIR/keys/\x1b\u202e"}, {"check", "$DIR/\u202e\x9b"}, {"check", "--why", "\u202e"}, {"explain", "--key", "\u202e"},
 		{"explain", "--key", "x", "--from", "\x1b"}, {"explain", "\x1b\u202e"}, {"explain", "--policy", "$DIR/\u202e\x9b.toml", "--", "\x1b"}}
-	for _, request := range append([]string{"help", "help --json", "", "a \u202e", "cat /srv/\u202e/x \u202e \u009b", "cat /srv/\u202e/x '\u202e' '\u009b'", "\u202e", "\u202e\u009b", "b \u202e"}, hostile...) {
+	for _, request := range append([]string{"help", "help --json", "", "a \u202e", "cat /srv/\u202e/x \u202e", "\u202e\u009b\x1b", "cat /srv/\u202e/x \u202e \u009b", "cat /srv/\u202e/x '\u202e' '\u009b'", "\u202e", "\u202e\u009b", "b \u202e"}, hostile...) {
 		for _, key := range []string{"bad", "broken"} {
 			calls = append(calls, []string{"explain", "--policy-dir", "$DIR/keys", "--key", key, "--", request},
 				[]string{"explain", "--policy-dir", "$DIR/keys", "--key", "bad", "--user", request, "--fingerprint", request, "--", request})
