@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -594,6 +595,9 @@ func (r *runs) tell(p *page) {
 		p.row(label, kv)
 	}
 	from := "the connection's SSH_CONNECTION, SSH_CLIENT, SSH_TTY, TERM, LANG and LC_*, where they are plain"
+	if !slices.ContainsFunc(r.Env, func(kv string) bool { return strings.HasPrefix(kv, "USER=") }) {
+		from = "HOME, USER, LOGNAME and SHELL of the login user (--user tells them), " + from
+	}
 	if len(r.PassEnv) > 0 {
 		from += "; of the client's " + strings.Join(r.PassEnv, ", ")
 	}

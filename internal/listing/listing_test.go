@@ -129,3 +129,22 @@ func TestJSON(t *testing.T) {
 		t.Errorf("no rules: %s", got)
 	}
 }
+
+// TestHarmless: what a policy holds of what a terminal would obey is spelled out, and JSON gives it back.
+func TestHarmless(t *testing.T) {
+	p := parse(t, "[[allow]]\ncommand = \"cat 'a\u202eb' {x} {y} {z*}\"\nargs.x = [\"\\u202e\", \"é\"]\nargs.y = { path = \"/\u202e\" }\nargs.z = { options = [\"--\u202e\"] }\n")
+	const want = "This key may run:\n  cat 'a\\u202eb' X Y [Z ...]   X '\\u202e' | 'é', Y /\\u202e or below, Z '--\\u202e'\n"
+	if got := Text(p); got != want {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+	text := JSON(p)
+	for _, c := range []byte(text) {
+		if (c < 0x20 || c > 0x7e) && c != '\n' {
+			t.Fatalf("byte %#02x in %q", c, text)
+		}
+	}
+	var list struct{ Commands []struct{ Command string } }
+	if err := json.Unmarshal([]byte(text), &list); err != nil || list.Commands[0].Command != "cat 'a\u202eb' {x} {y} {z*}" {
+		t.Errorf("%v, %q", err, list)
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/testhost"
+)
+
+// onTerminal runs a program whose standard output is a real terminal of this width, and returns what it printed there.
+func onTerminal(t *testing.T, columns int, cmd *exec.Cmd) string {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	check(t, err)
+	defer master.Close()
+	check(t, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	check(t, err)
+	check(t, unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}))
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	check(t, err)
+	read := make(chan string)
+	go func() {
+		var b bytes.Buffer
+		_, _ = io.Copy(&b, master) // ends with EIO when the last slave is closed
+		read <- b.String()
+	}()
+	cmd.Stdout = slave
+	run(t, cmd)
+	check(t, slave.Close())
+	return strings.ReplaceAll(<-read, "\r\n", "\n")
+}
+
+// TestTerminal: colour is for terminals that want it, lines fit the screen, and a pipe gets neither.
+func TestTerminal(t *testing.T) {
+	h := newHost(t, "expires = 2020-01-01T00:00:00Z\nfrom = [\"0.0.0.0/0\"]\n[[allow]]\ncommand = \"probe {x*}\"\nargs.x = { regex = '.*' }\n")
+	for _, words := range [][]string{
+		{"check", "--policy-dir", h.path("keys"), "--config", h.path("config.toml")}, {"check", "--list"}, {"check", "--help"},
+		{"explain", "--policy-dir", h.path("keys"), "--config", h.path("config.toml"), "--key", "deploy", "--at", "2019-01-01", "--", "probe a b"},
+		{"explain", "--policy-dir", h.path("keys"), "--config", h.path("config.toml"), "--key", "deploy", "--", "probe"},
+	} {
+		piped := run(t, command([]string{"TERM=xterm"}, append([]string{gateProgram()}, words...)...)).stdout
+		if strings.Contains(piped, "\x1b") || piped == "" {
+			t.Errorf("%q into a pipe: %q", words, piped)
+		}
+		colourful := onTerminal(t, 200, command([]string{"TERM=xterm"}, append([]string{gateProgram()}, words...)...))
+		if words[1] != "--help" && !strings.Contains(colourful, "\x1b[") {
+			t.Errorf("%q on a terminal: no colour in %q", words, colourful)
+		}
+		for _, env := range []string{"NO_COLOR=1", "TERM=dumb"} {
+			if plain := onTerminal(t, 200, command([]string{env}, append([]string{gateProgram()}, words...)...)); strings.Contains(plain, "\x1b") || plain == "" {
+				t.Errorf("%q with %s: %q", words, env, plain)
+			}
+		}
+		for _, columns := range []int{40, 24} {
+			narrow := onTerminal(t, columns, command([]string{"NO_COLOR=1"}, append([]string{gateProgram()}, words...)...))
+			for line := range strings.Lines(narrow) {
+				line = strings.TrimSuffix(line, "\n")
+				long := slices.ContainsFunc(strings.Fields(line), func(word string) bool { return utf8.RuneCountInString(word) > columns-11 })
+				if n := utf8.RuneCountInString(line); n > columns && !long && !strings.HasPrefix(line, "  ssh-gate ") && !strings.HasPrefix(line, "  --") {
+					t.Errorf("%q on %d columns: a line of %d: %q", words, columns, n, line)
+				}
+			}
+			if len(strings.Fields(narrow)) < len(strings.Fields(piped)) && words[1] != "--policy-dir" {
+				t.Errorf("%q on %d columns loses words:\n%s", words, columns, narrow)
+			}
+		}
+	}
+}
+
+// TestSecretPolicies: who may not read a policy learns nothing of its text, by no verb and in no form, with the group that the binary lends.
+func TestSecretPolicies(t *testing.T) {
+	if !testhost.Enter(t) {
+		return
+	}
+	group := testhost.Install(t, gateProgram())
+	alice, bob := testhost.AddUser(t, "alice"), testhost.AddUser(t, "bob")
+	const secret = "geheim"
+	text := "description = \"" + secret + "\"\n[[allow]]\ncommand = \"/usr/bin/id " + secret + "\"\n[[test]]\nrequest = \"" + secret + "\"\nexpect = \"allow\"\n"
+	keys := "/etc/ssh-gate/keys/"
+	for name, mode := range map[string]os.FileMode{"closed": 0o600, "group": 0o640, "faulty": 0o600} {
+		content := text
+		if name == "faulty" {
+			content += secret + " = [\"" + secret + "\"]\n"
+		}
+		check(t, os.WriteFile(keys+name+".toml", []byte(content), mode))
+		check(t, os.Chmod(keys+name+".toml", mode))
+		check(t, os.Chown(keys+name+".toml", 0, group))
+	}
+	check(t, os.WriteFile("/etc/ssh-gate/config.toml", []byte("# "+secret+"\n"+secret+" = 1\n"), 0o640))
+	check(t, os.Chown("/etc/ssh-gate/config.toml", 0, group))
+	check(t, os.WriteFile(testhost.Log, []byte(secret+"\n"), 0o660))
+	bob.Write(t, ".ssh/authorized_keys", `command="/usr/bin/ssh-gate --key `+secret+`" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPK5a7v1yZ2xS0V0H8Yl1m0vRkRr1mC5u6sT8jW9xYz bob`+"\n")
+	alice.Write(t, "x", "")
+	home := "/home/alice/"
+	for link, to := range map[string]string{"link.toml": keys + "closed.toml", "grouped.toml": keys + "group.toml", "log.toml": testhost.Log, "bob.toml": "/home/bob/.ssh/authorized_keys"} {
+		check(t, os.Symlink(to, home+link))
+	}
+	check(t, os.Chmod("/home/bob", 0o700))
+	calls := [][]string{{"check"}, {"check", "closed"}, {"check", "group", "faulty", "users/alice"}, {"check", "--kind", "config", keys + "closed.toml", "/etc/ssh-gate/config.toml"},
+		{"check", home + "link.toml", home + "grouped.toml", home + "log.toml", home + "bob.toml", testhost.Log, "/home/bob/.ssh/authorized_keys"},
+		{"check", "--policy-dir", "/etc/ssh-gate/keys"}, {"check", "--config", home + "link.toml"}, {"check", "--config", home + "grouped.toml", "x"},
+		{"explain", "--last"}, {"explain", "abcdefgh"}, {"explain", "--file", testhost.Log, "--last"}}
+	for _, name := range []string{"closed", "group", "faulty"} {
+		calls = append(calls, []string{"explain", "--key", name, "--", "id"}, []string{"explain", "--policy", keys + name + ".toml", "--", "help"}, []string{"explain", "--config", home + "grouped.toml", "--key", name})
+	}
+	for _, words := range calls {
+		for _, form := range []string{"", "--json", "--sarif"} {
+			if form == "--sarif" && words[0] == "explain" {
+				continue
+			}
+			full := append([]string{"/usr/bin/ssh-gate", words[0]}, append(slices.DeleteFunc([]string{form}, func(s string) bool { return s == "" }), words[1:]...)...)
+			o := run(t, alice.Command([]string{"PATH=/usr/bin"}, full...))
+			if o.status == 0 || o.status > 2 || o.stdout+o.stderr == "" || strings.Contains(o.stdout+o.stderr, secret) {
+				t.Errorf("%q: %+v", full, o)
+			}
+		}
+	}
+	// Root sees it, so that this test is able to fail.
+	if o := run(t, command(nil, "/usr/bin/ssh-gate", "check", "faulty")); !strings.Contains(o.stdout, secret) {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestKeyLinesOfAccounts: check holds the key lines of all accounts against the policies, and says so where it could not.
+func TestKeyLinesOfAccounts(t *testing.T) {
+	if !testhost.Enter(t) {
+		return
+	}
+	testhost.Install(t, gateProgram())
+	alice, bob, carol := testhost.AddUser(t, "alice"), testhost.AddUser(t, "bob"), testhost.AddUser(t, "carol")
+	const public = " ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPK5a7v1yZ2xS0V0H8Yl1m0vRkRr1mC5u6sT8jW9xYz x\n"
+	const good = "expires = 2099-01-01T00:00:00Z\n[[allow]]\ncommand = \"/usr/bin/id\"\n[[test]]\nrequest = \"/usr/bin/id\"\nexpect = \"allow\"\n"
+	for _, name := range []string{"used", "late", "unused"} {
+		check(t, os.WriteFile("/etc/ssh-gate/keys/"+name+".toml", []byte(good), 0o644))
+	}
+	testhost.Run(t, "useradd", "-d", "/dev/null", "-M", "nohome")
+	type finding struct{ ID, File, Message string }
+	found := func(c *exec.Cmd) (list []string, skipped []string) {
+		var r struct {
+			Findings []finding
+			Skipped  []string
+		}
+		o := run(t, c)
+		if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+			t.Fatalf("%v: %+v", err, o)
+		}
+		for _, f := range r.Findings {
+			if strings.HasPrefix(f.ID, "key-line-") || strings.HasSuffix(f.ID, "-key-line") {
+				list = append(list, f.ID+" "+filepath.Base(filepath.Dir(filepath.Dir(f.File)))+" "+filepath.Base(f.File))
+			}
+		}
+		return list, r.Skipped
+	}
+	asRoot := func() *exec.Cmd { return command(nil, "/usr/bin/ssh-gate", "check", "--json") }
+	alice.Write(t, ".ssh/authorized_keys", `command="/usr/bin/ssh-gate --key used",restrict`+public+`command="/usr/bin/ssh-gate --key gone",restrict`+public+`command="/usr/bin/ssh-gate --key used"`+public)
+	// A line far into a file that is longer than a policy may be, and still shorter than what is read of key lines.
+	bob.Write(t, ".ssh/authorized_keys", strings.Repeat("# filler\n", 30_000)+strings.Repeat("#"+strings.Repeat("x", 60_000)+"\n", 25)+`command="/usr/bin/ssh-gate --key late",restrict`+public)
+	list, skipped := found(asRoot())
+	if want := []string{"policy-without-key-line ssh-gate unused.toml", "key-line-without-policy alice authorized_keys", "key-line-unrestricted alice authorized_keys"}; !slices.Equal(list, want) || len(skipped) != 0 {
+		t.Errorf("%q, %q, want %q", list, skipped, want)
+	}
+	// What is not read whole proves nothing of the policies that no line names.
+	carol.Write(t, ".ssh/authorized_keys2", strings.Repeat("# filler\n", 600_000))
+	if list, skipped = found(asRoot()); len(skipped) != 1 || !strings.Contains(skipped[0], "/home/carol/.ssh/authorized_keys2 is ") || strings.Contains(strings.Join(list, " "), "policy-without") {
+		t.Errorf("%q, %q", list, skipped)
+	}
+	// A FIFO or a device in its place holds nobody up.
+	check(t, os.Remove("/home/carol/.ssh/authorized_keys2"))
+	check(t, unix.Mkfifo("/home/carol/.ssh/authorized_keys2", 0o600))
+	check(t, os.Symlink("/dev/zero", "/home/carol/.ssh/authorized_keys"))
+	if list, skipped = found(asRoot()); len(skipped) != 2 || strings.Contains(strings.Join(list, " "), "policy-without") {
+		t.Errorf("%q, %q", list, skipped)
+	}
+	check(t, os.Remove("/home/carol/.ssh/authorized_keys"))
+	check(t, os.Remove("/home/carol/.ssh/authorized_keys2"))
+	// Somebody else than root is told of how many accounts nothing is known, each counted once, and nothing is concluded.
+	list, skipped = found(alice.Command(nil, "/usr/bin/ssh-gate", "check", "--json"))
+	if len(skipped) != 1 || !strings.Contains(skipped[0], "were not looked at: ask as root") || strings.Contains(strings.Join(list, " "), "policy-without") {
+		t.Errorf("%q, %q", list, skipped)
+	}
+}
