@@ -38,6 +38,7 @@ func carry(t *testing.T) string {
 		"sudo": "sudo", "useradd": "passwd", "dpkg": "dpkg"} {
 		testsshd.RequireTool(t, tool, debianPackage)
 	}
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "ssh-gate-ansible-")
 	check(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
@@ -85,7 +86,7 @@ func TestRollOut(t *testing.T) {
 	if out, status := login(rest, "id", "-u"); status != 0 {
 		t.Fatalf("the other key does not let in: %d, %s", status, out)
 	}
-	play(t).ends(t, "after changes on the host", 0)
+	play(t, "--start-at-task", "ssh_gate : Make the accounts").ends(t, "after changes on the host", 0)
 	rolledOut(t, deploy)
 	if out, status := login(rest, "id", "-u"); status != 255 {
 		t.Errorf("the other key lets in: %d, %s", status, out)
@@ -112,12 +113,31 @@ func TestRollOut(t *testing.T) {
 	write(t, site+"/policies/deploy.toml", written)
 	rolledOut(t, deploy)
 
+	// Names that would be more than names.
+	p := play(t, "--extra-vars", `{"ssh_gate_keys": [{"name": "../up", "account": "up", "public_keys": []}, {"name": "own", "account": "root", "public_keys": []},
+		{"name": "quote", "account": "quote", "public_keys": [], "from": ["127.0.0.1\",command=\"/bin/sh"]}, {"name": "newline\n", "account": "line", "public_keys": []},
+		{"name": "late", "account": "late", "public_keys": [], "expiry_time": "tomorrow"}, {"name": "nowhere", "account": "nowhere", "public_keys": [], "from": []},
+		{"name": "one", "account": "both", "public_keys": []}, {"name": "two", "account": "both", "public_keys": []}]}`)
+	p.ends(t, "with names that are none", 2)
+	if refused := strings.Count(p.out, "failed: [host] (item="); refused != 8 || p.changed != 0 {
+		t.Errorf("%d of 8 are refused:\n%s", refused, p.out)
+	}
+
+	// A key is taken away.
+	entry := regexp.MustCompile(`public_keys:\n +- .*\n`)
+	write(t, site+"/group_vars/gates.yml", entry.ReplaceAllString(read(t, site+"/group_vars/gates.yml"), "public_keys: []\n"))
+	play(t, "--start-at-task", "ssh_gate : Write the key lines").ends(t, "without the key", 0)
+	if out, status := login(deploy, "uptime"); status != 255 || read(t, keyFile) != "" {
+		t.Errorf("the key lets in: %d, %s", status, out)
+	}
+
 	// What the role has not written is found all the same.
 	write(t, "/etc/ssh-gate/keys/other.toml", "[[allow]]\ncomand = \"uptime\"\n")
-	p := play(t, "--start-at-task", "ssh_gate : See that the host is in order")
-	p.ends(t, "with a fault elsewhere", 2)
-	if !strings.Contains(p.out, "/etc/ssh-gate/keys/other.toml:2") {
-		t.Errorf("nobody is told of the fault:\n%s", p.out)
+	check(t, os.Chmod("/usr/bin/ssh-gate", 0o755))
+	p = play(t, "--start-at-task", "ssh_gate : See that the host is in order")
+	p.ends(t, "with faults elsewhere", 2)
+	if !strings.Contains(p.out, "/etc/ssh-gate/keys/other.toml:2") || !strings.Contains(p.out, "/usr/bin/ssh-gate is not setgid") {
+		t.Errorf("nobody is told of the faults:\n%s", p.out)
 	}
 }
 
@@ -280,6 +300,7 @@ func keygen(t *testing.T, name string) string {
 
 // TestLint asks Ansible's own linter, at its strictest.
 func TestLint(t *testing.T) {
+	t.Parallel()
 	linter := testsshd.RequireTool(t, "ansible-lint", "ansible-lint")
 	testsshd.RequireTool(t, "ansible-community", "ansible")
 	home := t.TempDir()
