@@ -13,11 +13,12 @@ import (
 
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/testhost"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // examplePolicy is one for which every example has something to tell.
 const examplePolicy = `
-users   = ["root", "deploy"]
+users   = ["root"]
 expires = 2126-01-01T00:00:00Z
 log     = "all"
 
@@ -44,7 +45,7 @@ func TestExamples(t *testing.T) {
 	testhost.AddUser(t, "deploy")
 	dir := t.TempDir()
 	for _, key := range []string{"ci", "deploy"} {
-		testhost.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key))
+		testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", filepath.Join(dir, key))
 	}
 	for file, text := range map[string]string{
 		"/etc/ssh-gate/keys/deploy.toml": examplePolicy, "deploy.toml": examplePolicy, "requests.txt": "uptime\nuptime -p\n",
@@ -84,7 +85,7 @@ func TestExamples(t *testing.T) {
 	if len(calls) < 10 {
 		t.Fatalf("the manual shows only %q", calls)
 	}
-	for _, verb := range []string{"init", "check", "explain", "log", "unused", "suggest", "doctor", "help", "version"} {
+	for _, verb := range []string{"check", "explain", "log", "unused", "suggest", "init", "doctor", "help", "version"} {
 		help, err := exec.Command("/usr/bin/ssh-gate", verb, "--help").Output()
 		check(t, err)
 		examples, _, _ := strings.Cut(string(help), "\n\n")

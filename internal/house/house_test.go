@@ -56,7 +56,8 @@ var apart = [][2]string{
 }
 
 // workshop are packages that build, show, measure or test the product and are not part of it.
-var workshop = []string{"examples", "internal/bench", "internal/demo", "internal/house", "internal/probe", "internal/recordtest", "internal/testhost", "internal/testsshd",
+var workshop = []string{"examples", "examples/ansible", "internal/bench", "internal/demo", "internal/house", "internal/probe", "internal/recordtest",
+	"internal/testhost", "internal/testsshd",
 	"packaging", "packaging/completions", "packaging/licences", "packaging/man", "packaging/packages", "packaging/schema"}
 
 type listed struct {

@@ -65,9 +65,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if os.Getenv(inside) == "" {
-		unix.Umask(0o022)
-	}
+	unix.Umask(0o022)
 	status := m.Run()
 	if shared != "" {
 		os.RemoveAll(shared)
@@ -104,6 +102,7 @@ func build(t *testing.T) {
 		check(t, os.WriteFile(copied+"/packaging/packages/config.toml", append(config, nextDefault...), 0o644))
 		three := &set{shared + "/next", nextVersion, epoch}
 		three.build(t, copied, "umask 022", "amd64")
+		check(t, os.WriteFile(shared+"/version", []byte(version), 0o644)) // for the machines
 		first, second, next = one, two, three
 	})
 	if next == nil {
