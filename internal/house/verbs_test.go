@@ -157,9 +157,11 @@ func TestKeysOfAnswersInManual(t *testing.T) {
 	ours, theirs, _ := strings.Cut(report, "// The parts of SARIF")
 	_, listing, _ := strings.Cut(theirs, "\n// listKinds")
 	for verb, source := range map[string]string{
-		"check": ours + listing, "explain": paper(t, "internal/admin/explain.go"), "unused": paper(t, "internal/admin/unused.go"), "doctor": paper(t, "internal/admin/doctor.go"),
+		"check": ours + listing, "explain": paper(t, "internal/admin/explain.go"), "unused": paper(t, "internal/admin/unused.go"),
+		"doctor": paper(t, "internal/admin/doctor.go"),
 	} {
-		told := found(regexp.MustCompile(`\b([a-z_]+)\b`), strings.Join(regexp.MustCompile(`(?m)^(\.Ic|\.It Ic) .*`).FindAllString(belowItem(described, verb), -1), "\n"))
+		named := regexp.MustCompile(`(?m)^(\.Ic|\.It Ic) .*`).FindAllString(belowItem(described, verb), -1)
+		told := found(regexp.MustCompile(`\b([a-z_]+)\b`), strings.Join(named, "\n"))
 		keys := found(key, source)
 		if len(keys) < 4 {
 			t.Fatalf("%s: only the keys %v were found", verb, keys)
@@ -234,7 +236,8 @@ func TestVerbsInPapers(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"README.md", "SECURITY.md", "packaging/man/ssh-gate.8", "packaging/man/ssh-gate.toml.5"} {
-		for _, m := range regexp.MustCompile("(?m)(?:^ +|^\\.Dl |^\\$ |`|'|\")(?:[A-Z_]+=\\S+ )?(?:/usr/bin/)?ssh-gate( [^\n`]*)").FindAllStringSubmatch(paper(t, name), -1) {
+		call := regexp.MustCompile("(?m)(?:^ +|^\\.Dl |^\\$ |`|'|\")(?:[A-Z_]+=\\S+ )?(?:/usr/bin/)?ssh-gate( [^\n`]*)")
+		for _, m := range call.FindAllStringSubmatch(paper(t, name), -1) {
 			words := strings.Fields(m[1])
 			verb := gateItself
 			if len(words) > 0 && !strings.HasPrefix(words[0], "-") {

@@ -108,7 +108,7 @@ func folder(t *testing.T, in place) string {
 	return dir
 }
 
-// home is a home folder with copies of what the shell reads, which an account without rights in the tree can reach.
+// home is a home folder with copies of what the shell reads and a folder of policies, mine, which an account without rights in the tree can reach.
 func home(t *testing.T, in place, files ...string) string {
 	t.Helper()
 	dir := folder(t, in)
@@ -117,6 +117,8 @@ func home(t *testing.T, in place, files ...string) string {
 		check(t, err)
 		check(t, os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o644))
 	}
+	check(t, os.Mkdir(filepath.Join(dir, "mine"), 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, "mine/homely.toml"), nil, 0o644))
 	return dir
 }
 
@@ -149,8 +151,9 @@ func askZsh(t *testing.T, lines []string, in place) string {
 }
 
 // hostile are names of files that no key can have, most of them made to run something.
-var hostile = []string{"$(touch PWNED).toml", "`touch PWNED`.toml", "a b.toml", "x\ny.toml", "n\n", "-x.toml", ".hidden.toml", "*.toml", "é.toml", "a;touch PWNED.toml",
-	"'.toml", "\".toml", "a\\.toml", "~.toml", "a:b.toml", "\x1b[2J.toml", "\xff.toml", "a.toml.bak", strings.Repeat("n", 65) + ".toml", "x\tz.toml", "x[1].toml"}
+var hostile = []string{"$(touch PWNED).toml", "`touch PWNED`.toml", "a b.toml", "x\ny.toml", "n\n", "-x.toml", ".hidden.toml", "*.toml", "é.toml",
+	"a;touch PWNED.toml", "'.toml", "\".toml", "a\\.toml", "~.toml", "a:b.toml", "\x1b[2J.toml", "\xff.toml", "a.toml.bak", strings.Repeat("n", 65) + ".toml",
+	"x\tz.toml", "x[1].toml"}
 
 // policies makes a folder of policies among hostile files.
 func policies(t *testing.T, dir string, names ...string) {
@@ -201,6 +204,7 @@ func TestOffers(t *testing.T) {
 		{"ssh-gate --policy-dir ./keys --key ", keys},
 		{"ssh-gate --policy-dir 'keys' --key c", []string{"ci"}},
 		{"ssh-gate --policy-dir ke\\ys --key c", []string{"ci"}},
+		{"ssh-gate --policy-dir ~/mine --key ", []string{"homely"}},
 		{"ssh-gate --policy-dir $(touch${IFS}PWNED) --key ", nil},
 		{"ssh-gate --policy-dir `touch${IFS}PWNED` --key ", nil},
 		{"ssh-gate --policy-dir [k]eys --key ", nil},
@@ -302,8 +306,10 @@ func TestBashSettings(t *testing.T) {
 		t.Fatalf("%q", want[0])
 	}
 	for _, settings := range [][]string{
-		{"set -e"}, {"set -u"}, {"set -f"}, {"set -euo pipefail"}, {"shopt -s nullglob"}, {"shopt -s failglob"}, {"shopt -s dotglob globstar extglob nocaseglob"},
-		{"set -o posix"}, {"IFS=,"}, {"CDPATH=/:/etc"}, {"GLOBIGNORE='*'"}, {"COMP_WORDBREAKS=$' \\t\\n'"}, {"noclobber=1; set -C"}, {"source /usr/share/bash-completion/bash_completion"},
+		{"set -e"}, {"set -u"}, {"set -f"}, {"set -euo pipefail"}, {"shopt -s nullglob"}, {"shopt -s failglob"},
+		{"shopt -s dotglob globstar extglob nocaseglob"},
+		{"set -o posix"}, {"IFS=,"}, {"CDPATH=/:/etc"}, {"GLOBIGNORE='*'"}, {"COMP_WORDBREAKS=$' \\t\\n'"},
+		{"set -C"}, {"source /usr/share/bash-completion/bash_completion"},
 		{"alias cd=false echo=false"}, {"cd() { return 1; }; echo() { return 1; }"},
 	} {
 		in.settings = settings
@@ -318,10 +324,27 @@ func TestFoldersOfTheHost(t *testing.T) {
 	if !testhost.Enter(t) {
 		return
 	}
-	lines := []string{"ssh-gate --key ", "ssh-gate log --key deploy,", "ssh-gate log --key=deploy,c", "ssh-gate explain --key ", "ssh-gate explain --key users/", "ssh-gate check u", "ssh-gate check d", "ssh-gate suggest --key c",
-		"ssh-gate unused --without d", "ssh-gate explain --policy-dir /etc/ssh-gate/users --key "}
+	cases := []struct {
+		line string
+		want []string
+	}{
+		{"ssh-gate --key ", []string{"ci", "deploy"}},
+		{"ssh-gate log --key deploy,", []string{"deploy,ci"}},
+		{"ssh-gate log --key=deploy,c", []string{"deploy,ci"}},
+		{"ssh-gate explain --key ", []string{"ci", "deploy", "users/app"}},
+		{"ssh-gate explain --key users/", []string{"users/app"}},
+		{"ssh-gate explain --policy-dir /etc/ssh-gate/users --key ", []string{"app"}},
+		{"ssh-gate check u", []string{"users/app"}},
+		{"ssh-gate check d", []string{"deploy"}},
+		{"ssh-gate suggest --key c", []string{"ci"}},
+		{"ssh-gate unused --without d", []string{"deploy"}},
+	}
+	var lines []string
+	var want [][]string
+	for _, c := range cases {
+		lines, want = append(lines, c.line), append(want, c.want)
+	}
 	none := make([][]string, len(lines))
-	want := [][]string{{"ci", "deploy"}, {"deploy,ci"}, {"deploy,ci"}, {"ci", "deploy", "users/app"}, {"users/app"}, {"users/app"}, {"deploy"}, {"ci"}, {"deploy"}, {"app"}}
 	root := place{dir: "/"}
 	nobody := place{dir: "/", as: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	ask := func(what string, in place, want [][]string) {
@@ -417,7 +440,8 @@ func TestReadline(t *testing.T) {
 // typedInto waits for the prompt, types, and presses a key that writes the line to a file and ends the shell.
 func typedInto(t *testing.T, in place, keys string) string {
 	dir := home(t, in, "ssh-gate.bash")
-	rc := "set -eu\nshopt -s failglob\nsource ~/ssh-gate.bash\nPS1='rea''dy'\nshow() { printf %s \"$READLINE_LINE\" >~/line; kill -KILL $$; }\nbind -x '\"\\C-x\": show'\n"
+	rc := "set -eu\nshopt -s failglob\nsource ~/ssh-gate.bash\nPS1='rea''dy'\n" +
+		"show() { printf %s \"$READLINE_LINE\" >~/line; kill -KILL $$; }\nbind -x '\"\\C-x\": show'\n"
 	check(t, os.WriteFile(filepath.Join(dir, "rc"), []byte(rc), 0o644))
 	cmd := exec.CommandContext(t.Context(), "script", "-qfc", "exec bash --noprofile --rcfile ~/rc -i", "/dev/null")
 	cmd.Dir, cmd.Env = in.dir, []string{"HOME=" + dir, "PATH=" + trap(t, in) + ":/usr/bin:/bin", "TERM=xterm", "LC_ALL=C.UTF-8"}
@@ -446,7 +470,9 @@ func typedInto(t *testing.T, in place, keys string) string {
 
 // TestSyntax has each shell read its file, and shellcheck the one for bash.
 func TestSyntax(t *testing.T) {
-	for _, words := range [][]string{{"bash", "-n", "ssh-gate.bash"}, {"zsh", "-n", "_ssh-gate"}, {"fish", "-n", "ssh-gate.fish"}, {"shellcheck", "-s", "bash", "ssh-gate.bash"}} {
+	for _, words := range [][]string{
+		{"bash", "-n", "ssh-gate.bash"}, {"zsh", "-n", "_ssh-gate"}, {"fish", "-n", "ssh-gate.fish"}, {"shellcheck", "-s", "bash", "ssh-gate.bash"},
+	} {
 		testsshd.RequireTool(t, words[0], words[0])
 		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v\n%s", strings.Join(words, " "), err, out)
