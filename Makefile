@@ -15,7 +15,7 @@ demo: build
 
 test:
 	@sh .ci/deps
-	CGO_ENABLED=0 $(GO) test -count=1 ./...
+	CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m ./...
 
 # A report, with targets met or not; ARGS=-trace shows where the gate's time goes.
 bench:

@@ -171,6 +171,20 @@ func TestKeyLinesOfAccounts(t *testing.T) {
 	if want := []string{"policy-without-key-line ssh-gate unused.toml", "key-line-without-policy alice authorized_keys", "key-line-unrestricted alice authorized_keys"}; !slices.Equal(list, want) || len(skipped) != 0 {
 		t.Errorf("%q, %q, want %q", list, skipped, want)
 	}
+	// Calls that the gate would refuse, a shell before it, and a link that leads where the account cannot read.
+	carol.Write(t, ".ssh/authorized_keys", `command="/usr/bin/ssh-gate --kye used",restrict`+public+`command="cd /; /usr/bin/ssh-gate --key used",restrict`+public+`command="/usr/bin/ssh-gate --key ../used",restrict`+public)
+	list, skipped = found(asRoot())
+	if n := strings.Count(strings.Join(list, "\n"), "key-line-faulty carol authorized_keys"); n != 3 || len(skipped) != 0 {
+		t.Errorf("%q, %q", list, skipped)
+	}
+	check(t, os.Remove("/home/carol/.ssh/authorized_keys"))
+	check(t, os.WriteFile("/root/lines-of-root", []byte(`command="/usr/bin/ssh-gate --key gone"`+public), 0o600))
+	t.Cleanup(func() { os.Remove("/root/lines-of-root") })
+	check(t, os.Symlink("/root/lines-of-root", "/home/carol/.ssh/authorized_keys"))
+	if list, skipped = found(asRoot()); strings.Contains(strings.Join(list, " "), "carol") || len(skipped) != 0 {
+		t.Errorf("root read where a link of the account's led: %q, %q", list, skipped)
+	}
+	check(t, os.Remove("/home/carol/.ssh/authorized_keys"))
 	// What is not read whole proves nothing of the policies that no line names.
 	carol.Write(t, ".ssh/authorized_keys2", strings.Repeat("# filler\n", 600_000))
 	if list, skipped = found(asRoot()); len(skipped) != 1 || !strings.Contains(skipped[0], "/home/carol/.ssh/authorized_keys2 is ") || strings.Contains(strings.Join(list, " "), "policy-without") {

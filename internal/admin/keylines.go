@@ -35,6 +35,8 @@ func (e *examination) keyLines(files []listed) {
 			case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
 				unseen[account.Home] = true
 				continue
+			case errors.Is(err, fs.ErrPermission): // with the account's own rights sshd cannot read it either
+				continue
 			case err != nil:
 				e.skipped, whole = append(e.skipped, file+": "+err.Error()), false
 				continue
@@ -46,7 +48,10 @@ func (e *examination) keyLines(files []listed) {
 			}
 			for i := range lines {
 				call, ok := lines[i].Gate()
-				if !ok {
+				if call.Problem != "" {
+					e.tellKeyLine(file, &lines[i], "key-line-faulty", call.Problem, "")
+				}
+				if !ok || call.Problem != "" {
 					continue
 				}
 				byProof = byProof || call.KeyFrom != ""
@@ -85,11 +90,13 @@ func calledPolicy(call *keyline.Call, home string) string {
 	return filepath.Join(home, file)
 }
 
+func (e *examination) tellKeyLine(file string, line *keyline.Line, id, message, hint string) {
+	kind, _ := lint.Of(id)
+	e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Line: line.Number, Col: 1, Len: 1, Message: message, Hint: hint, Source: line.Text}})
+}
+
 func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call, target string) {
-	tell := func(id, message, hint string) {
-		kind, _ := lint.Of(id)
-		e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Line: line.Number, Col: 1, Len: 1, Message: message, Hint: hint, Source: line.Text}})
-	}
+	tell := func(id, message, hint string) { e.tellKeyLine(file, line, id, message, hint) }
 	if target != "" {
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
 			tell("key-line-without-policy", "there is no "+target, "")
@@ -118,13 +125,18 @@ func sameFile(a, b string) bool {
 	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
-// loginAccounts are those of /etc/passwd that have a home, each home once.
+// loginAccounts are those of /etc/passwd that have a home, each with its own rights once: two names of one user are one account.
 func loginAccounts() []session.Account {
 	all, _ := session.Accounts()
-	seen := map[string]bool{}
+	type place struct {
+		home string
+		uid  int
+	}
+	seen := map[place]bool{}
 	return slices.DeleteFunc(all, func(a session.Account) bool {
-		again := seen[a.Home]
-		seen[a.Home] = true
+		at := place{a.Home, a.UID}
+		again := seen[at]
+		seen[at] = true
 		return again || !strings.HasPrefix(a.Home, "/")
 	})
 }

@@ -80,6 +80,8 @@ func (c *Call) options(args []string) (problem string) {
 		return "the gate takes one of --key, --key-from and --policy"
 	case c.Policy != "" && c.PolicyDir != "":
 		return "the gate takes no --policy-dir beside --policy"
+	case c.Key != "" && (strings.Contains(c.Key, "/") || strings.HasPrefix(c.Key, ".") || strings.HasPrefix(c.Key, "-")):
+		return strconv.QuoteToASCII(c.Key) + " is no name of a key"
 	case c.KeyFrom != "" && c.KeyFrom != "fingerprint" && c.KeyFrom != "cert-id":
 		return "--key-from takes fingerprint or cert-id"
 	}

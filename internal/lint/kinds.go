@@ -185,6 +185,9 @@ var Kinds = []Kind{
 	{"policy-without-key-line", Note, "no key line names the policy",
 		"Nothing that was looked at uses it.",
 		"Add the key line, or remove the policy."},
+	{"key-line-faulty", Error, "a key line calls the gate wrongly",
+		"Every request of its key is refused, or a shell stands between sshd and the gate.",
+		"Write command=\"/usr/bin/ssh-gate --key NAME\", with nothing else in it."},
 	{"key-line-unrestricted", Warning, "a key line names the gate without restrict",
 		"The key may forward ports, agents and X11 and have a terminal, and the gate is not asked.",
 		`Write restrict behind command="...".`},
@@ -206,7 +209,7 @@ func Of(id string) (*Kind, bool) {
 // verbs are the kinds that only the verb finds, from files, key lines and tests.
 var verbs = []string{"policy-missing", "policy-unreadable", "policy-unsafe", "policy-invalid", "changed-while-read", "stray-file", "no-policies",
 	"config-missing", "config-unreadable", "config-unsafe", "config-invalid", "test-failed", "key-line-without-policy", "policy-without-key-line",
-	"key-line-unrestricted", "key-line-other-binary"}
+	"key-line-faulty", "key-line-unrestricted", "key-line-other-binary"}
 
 func byVerb(id string) bool { return slices.Contains(verbs, id) }
 

@@ -30,7 +30,8 @@ func (s Settings) Value(name string) string {
 	return ""
 }
 
-// Effective asks for the settings that hold for a user who comes from this host, Match blocks included, sshd(8) -T. Only root may ask.
+// Effective asks for the settings that hold for a user who comes from this host, Match blocks included: by sshd -T, which wants root and
+// host keys, and else by sshd -G, which OpenSSH has since 9.3 and which wants to read the configuration only.
 func Effective(user string) (Settings, error) {
 	if !session.Plain(user, "$") {
 		return nil, fmt.Errorf("%+q is no name that sshd can be asked about", user)
@@ -42,12 +43,18 @@ func Effective(user string) (Settings, error) {
 		if err := safefile.Program(path, safefile.RootOnly); err != nil {
 			return nil, err
 		}
-		return ask(path, user)
+		settings, err := ask(path, "-T", user)
+		if err != nil {
+			if settings, otherErr := ask(path, "-G", user); otherErr == nil {
+				return settings, nil
+			}
+		}
+		return settings, err
 	}
 	return nil, errors.New("there is no sshd in " + strings.Join(binaries, ", "))
 }
 
-func ask(path, user string) (Settings, error) {
+func ask(path, how, user string) (Settings, error) {
 	answer, end, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -59,7 +66,7 @@ func ask(path, user string) (Settings, error) {
 		return nil, err
 	}
 	defer null.Close()
-	args := []string{path, "-T", "-C", "user=" + user + ",host=localhost,addr=127.0.0.1"}
+	args := []string{path, how, "-C", "user=" + user + ",host=localhost,addr=127.0.0.1"}
 	process, err := os.StartProcess(path, args, &os.ProcAttr{Dir: "/", Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, Files: []*os.File{null, end, end}})
 	end.Close()
 	if err != nil {
@@ -75,7 +82,7 @@ func ask(path, user string) (Settings, error) {
 		return nil, readErr
 	case !state.Success():
 		said, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-		return nil, fmt.Errorf("sshd -T: %s", strings.TrimSpace(said))
+		return nil, fmt.Errorf("sshd %s: %s", how, strings.TrimSpace(said))
 	}
 	return parse(string(text)), nil
 }
