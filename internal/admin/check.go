@@ -74,7 +74,7 @@ func checkPolicies(c *call) int {
 	if slices.Contains(names, "") {
 		return c.misused("an empty name names no policy")
 	}
-	e, status := c.newExamination(o, len(names) == 0 || o.config != "")
+	e, status := c.newExamination(o, names)
 	if e == nil {
 		return status
 	}
@@ -112,7 +112,7 @@ type examination struct {
 
 // newExamination reads the configuration, whose search path all else depends on. A fault of it is itself what is found, where the
 // configuration was asked about.
-func (c *call) newExamination(o *checkOptions, asked bool) (*examination, int) {
+func (c *call) newExamination(o *checkOptions, names []string) (*examination, int) {
 	e := &examination{checkOptions: o, c: c, config: policy.DefaultConfig(), progress: c.newProgress()}
 	for _, path := range []*string{&o.dir, &o.config} {
 		if *path == "" {
@@ -131,9 +131,9 @@ func (c *call) newExamination(o *checkOptions, asked bool) (*examination, int) {
 	switch config, problem := host.Config(file, o.config != ""); {
 	case problem == nil:
 		e.config = config
-	case asked:
+	case len(names) == 0, o.config != "":
 		e.problem(file, problem)
-	default:
+	case !slices.Contains(names, file):
 		c.warn("the host's configuration is passed over: %v", problem)
 	}
 	e.host = newLintHost(e.config.Path)

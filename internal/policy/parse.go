@@ -240,11 +240,13 @@ type ruleReader struct {
 	used   map[string]bool // of own
 	hidden map[string]bool // placeholders inside options
 	dir    string
+
+	unknown bool // some key is not known: what looks missing may be what it was to be
 }
 
 func (r *ruleReader) read(rule *Rule, number int, defaults Settings) {
 	rule.Number = number
-	r.only(ruleKeys)
+	r.unknown = r.only(ruleKeys)
 	if name, ok := r.str("name"); ok {
 		rule.Name = name
 		if !IsName(name) {
@@ -307,7 +309,7 @@ func (r *ruleReader) request(rule *Rule) {
 		}
 	case r.has("command"):
 		r.commands(rule)
-	default:
+	case !r.unknown:
 		r.r.fault(r.at, atKey, "the rule has no command", `write command = "...", and run = "..." if something else shall run`)
 	}
 }

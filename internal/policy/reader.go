@@ -93,13 +93,15 @@ func (t *table) has(key string) bool { _, ok := t.m[key]; return ok }
 
 func (t *table) fault(key, message, hint string) { t.r.fault(t.at.child(key), atValue, message, hint) }
 
-// only reports every key that is not known.
-func (t *table) only(known []string) {
+// only reports every key that is not known, and says whether there is one.
+func (t *table) only(known []string) (unknown bool) {
 	for key := range t.m {
 		if !slices.Contains(known, key) {
+			unknown = true
 			t.r.fault(t.at.child(key), atKey, "unknown key "+strconv.QuoteToASCII(key), suggest(key, known))
 		}
 	}
+	return unknown
 }
 
 func (t *table) str(key string) (string, bool) {
