@@ -556,7 +556,7 @@ func (e *explanation) tellEnd(c *call, p *page) {
 			}
 		}
 	case e.Detail != "":
-		p.row("", record.Escape(e.Detail))
+		p.row("", policy.Printable(e.Detail))
 	}
 	if e.problem != nil {
 		p.row("hint", record.Escape(e.problem.Hint()))

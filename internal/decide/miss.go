@@ -59,7 +59,11 @@ func (m *matcher) missed() string {
 	case m.element == len(m.pattern.Elements):
 		return fmt.Sprintf("nothing may follow word %d; it goes on with %s", m.furthest, quote(m.words[m.furthest]))
 	}
-	return cut(describeWord(m.furthest, m.words[m.furthest]) + " is not " + describe(m))
+	word := m.words[m.furthest]
+	if e := &m.pattern.Elements[m.element]; len(e.Parts) == 1 && e.Parts[0].Name != "" && e.Parts[0].Type.Guarded() && strings.HasPrefix(word, "-") {
+		return cut(describeWord(m.furthest, word) + " begins with -, which a value of {" + e.Parts[0].Name + "} never does; it is " + describe(m))
+	}
+	return cut(describeWord(m.furthest, word) + " is not " + describe(m))
 }
 
 func describeWord(i int, word string) string {

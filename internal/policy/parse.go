@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.org/ssh-gate/internal/address"
+	"example.org/ssh-gate/internal/argv"
 )
 
 // The keys of a policy and of a rule.
@@ -348,7 +349,13 @@ func (r *ruleReader) command(rule *Rule, n *node, text string) {
 		}
 	}
 	if err != nil {
-		r.r.fault(n, atValue, err.Error(), "")
+		message, hint := err.Error(), ""
+		var problem *argv.Problem
+		if errors.As(err, &problem) && problem.Kind == argv.NeedsShell {
+			message, _, _ = strings.Cut(message, ", and there is none; ")
+			hint = "a command is compared without a shell: write a placeholder such as {name}, with its type in args, for what changes, or quote the character"
+		}
+		r.r.fault(n, atValue, message, hint)
 		return
 	}
 	if len(elements) == 0 && !r.has("run") {

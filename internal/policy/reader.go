@@ -60,6 +60,9 @@ func (r *reader) syntax(err error) *Fault {
 	start := parse.Position.Start
 	f := at(r.file, r.text, start, start+parse.Position.Len)
 	f.Message = parse.Message
+	if strings.Contains(f.Message, "expected value but found") {
+		f.Hint = `put a text into quotes: "..."`
+	}
 	if strings.Contains(f.Message, "already been defined") || strings.Contains(f.Message, "already exists") {
 		f.Hint = "a key may stand once; remove one of them"
 	}
@@ -132,7 +135,7 @@ func (t *table) boolean(key string, absent bool) bool {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		t.fault(key, "expected true or false, found "+typeName(v), "")
+		t.fault(key, "expected true or false, found "+typeName(v), "write "+key+" = true, or false, without quotes")
 		return absent
 	}
 	return b
@@ -195,8 +198,12 @@ func (t *table) pair(key string, low, high int64) (lo, hi int64, ok bool) {
 		lo, isLow := list[0].(int64)
 		hi, isHigh := list[1].(int64)
 		if isLow && isHigh {
-			if lo > hi || lo < low || hi > high {
-				t.fault(key, fmt.Sprintf("[%d, %d] is no range between %d and %d", lo, hi, low, high), "write the smaller bound first")
+			switch {
+			case lo > hi:
+				t.fault(key, fmt.Sprintf("[%d, %d] is no range: nothing lies between", lo, hi), "write the smaller bound first")
+				return 0, 0, false
+			case lo < low || hi > high:
+				t.fault(key, fmt.Sprintf("[%d, %d] is not within %d and %d", lo, hi, low, high), "")
 				return 0, 0, false
 			}
 			return lo, hi, true
@@ -272,6 +279,12 @@ func typeName(v any) string {
 
 // suggest finds the key that was probably meant.
 func suggest(key string, known []string) string {
+	if key == "deny" {
+		return "there are no deny rules: what no [[allow]] describes is denied"
+	}
+	if slices.Contains(policyKeys, key) && slices.Contains(known, "command") {
+		return key + " stands at the top of the policy, above the first [[allow]]"
+	}
 	best, distance := "", 3
 	for _, k := range known {
 		if strings.EqualFold(k, key) {

@@ -174,11 +174,21 @@ func (t *expression) Accepts(v string) bool {
 }
 
 // anchored is right only for a source that compiles alone, which "a)|(b" does not, and still does so in here, which "\Qa" does not.
-func anchored(source string) string  { return `\A(?:` + source + `)\z` }
-func (t *expression) Guarded() bool  { return false }
-func (t *expression) String() string { return "text that matches " + strconv.QuoteToASCII(t.source) }
-func (t *expression) Words() string  { return "matching " + t.source }
-func (t *expression) Value() any     { return map[string]any{"regex": t.source} }
+func anchored(source string) string { return `\A(?:` + source + `)\z` }
+func (t *expression) Guarded() bool { return false }
+func (t *expression) String() string {
+	return "text that matches " + shownSource(t.source)
+}
+
+// shownSource spells an expression as a policy would, so that it can be copied.
+func shownSource(source string) string {
+	if strings.ContainsFunc(source, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '\'' }) {
+		return strconv.QuoteToASCII(source)
+	}
+	return "'" + source + "'"
+}
+func (t *expression) Words() string { return "matching " + t.source }
+func (t *expression) Value() any    { return map[string]any{"regex": t.source} }
 
 // text is { text = [1, 200] }.
 type text struct{ min, max int }

@@ -113,7 +113,7 @@ func judge(st *unix.Stat_t, path string, owner Owner) error {
 		return &Error{Unsafe, path, fmt.Sprintf("is owned by user %d", st.Uid), fmt.Sprintf("chown root %+q", path)}
 	}
 	if st.Mode&0o022 != 0 {
-		return &Error{Unsafe, path, fmt.Sprintf("may be written by others (mode %04o)", st.Mode&0o7777), fmt.Sprintf("chmod go-w %+q", path)}
+		return &Error{Unsafe, path, fmt.Sprintf("may be written by others (mode %04o)", st.Mode&0o7777), closeHint(st.Mode, path)}
 	}
 	return nil
 }
@@ -185,4 +185,12 @@ func fstat(fd int, st *unix.Stat_t) error {
 			return err
 		}
 	}
+}
+
+// closeHint never tells to close a folder that is open to all on purpose, such as /tmp.
+func closeHint(mode uint32, path string) string {
+	if mode&unix.S_ISVTX != 0 {
+		return fmt.Sprintf("move the file to a folder that root alone may write; %+q is open to all on purpose", path)
+	}
+	return fmt.Sprintf("chmod go-w %+q", path)
 }
