@@ -30,7 +30,7 @@ func TestDoctorHost(t *testing.T) {
 	}
 	const policy = "/etc/ssh-gate/keys/deploy.toml"
 	write(policy, "[[allow]]\ncommand = \"uptime\"\n")
-	write("/etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\n")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n")
 	testhost.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/doctor-key")
 	t.Cleanup(func() { os.Remove("/root/doctor-key"); os.Remove("/root/doctor-key.pub") })
 	public, err := os.ReadFile("/root/doctor-key.pub")
@@ -87,20 +87,24 @@ func TestDoctorHost(t *testing.T) {
 	}
 	write("/etc/shells", string(shells)+"/usr/bin/ssh-gate\n")
 	expect("all in order")
+	write("/etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\n")
+	expect("forwarding for a key that somebody adds", "may forward ports without the gate being asked")
+	write("/etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  DisableForwarding yes\n")
+	expect("no forwarding")
 
 	line(`command="/usr/bin/ssh-gate --key deploy" `)
 	expect("without restrict", "1 key line names the gate without restrict", "~/.ssh/rc runs before the gate")
 	line(`restrict,command="/usr/bin/ssh-gate --key-from fingerprint" `)
 	expect("a key by its proof", "sshd does not tell which key was used")
-	write("/etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  ExposeAuthInfo yes\n")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  ExposeAuthInfo yes\n")
 	expect("for this user it tells")
 	line(`restrict,command="/usr/bin/ssh-gate --key deploy" `)
-	write("/etc/ssh/sshd_config", "PermitUserEnvironment yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  ForceCommand internal-sftp\n")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPermitUserEnvironment yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  ForceCommand internal-sftp\n")
 	expect("another forced command", "may set variables for what sshd starts", "ForceCommand internal-sftp runs in place of the gate")
 
 	// Without the gate as login shell, a password and a variable of the client's lead past it.
 	testhost.Run(t, "usermod", "-s", "/bin/sh", "-p", "$6$x$y", "deploy")
-	write("/etc/ssh/sshd_config", "PasswordAuthentication yes\nAcceptEnv LANG LC_* LD_*\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPasswordAuthentication yes\nAcceptEnv LANG LC_* LD_*\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
 	testhost.Run(t, "mkdir", "-p", "/etc/ssh/keys")
 	testhost.Run(t, "mv", "/home/deploy/.ssh/authorized_keys", "/etc/ssh/keys/deploy")
 	testhost.Run(t, "chown", "root:root", "/etc/ssh/keys/deploy")
@@ -109,13 +113,22 @@ func TestDoctorHost(t *testing.T) {
 	expect("a password", "clients may send the variable LD_* to the login shell", "it has a password, by which it gets its login shell without the gate")
 	testhost.Run(t, "usermod", "-s", "/usr/bin/ssh-gate", "-p", "*", "deploy")
 	expect("the gate as login shell again")
-	write("/etc/ssh/sshd_config", "AcceptEnv *\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nAcceptEnv *\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
 	expect("variables that sshd sets itself", "clients may send *, and so make up what sshd tells the gate")
-	write("/etc/ssh/sshd_config", "AuthorizedKeysFile /etc/ssh/keys/%u\n")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
 
 	write(policy, "[[allow]]\ncomand = \"uptime\"\n")
 	expect("a faulty policy", "policies: the gate refuses 1 policy, such as "+policy)
 	write(policy, "[[allow]]\ncommand = \"uptime\"\nlimits.sessions = 1\n")
+	testhost.Run(t, "chmod", "600", policy)
+	expect("a policy that no login user can read", "policies: the gate refuses 1 policy, such as "+policy)
+	for _, verb := range [][]string{{"check", "deploy"}, {"explain", "--key", "deploy", "--user", "deploy", "--", "uptime"}, {"explain", "--key", "deploy", "--", "uptime"}} {
+		out, err := exec.Command("/usr/bin/ssh-gate", verb...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "policy-unreadable") {
+			t.Errorf("%q: %v\n%s", verb, err, out)
+		}
+	}
+	testhost.Run(t, "chmod", "644", policy)
 	expect("counts are there")
 	testhost.Run(t, "rmdir", testhost.Counts)
 	expect("counts are missing", "counts: there is no /run/ssh-gate, so the gate refuses the rules of 1 policy")

@@ -45,7 +45,7 @@ func verbs() []verb {
 			"ssh-gate init deploy --public-key deploy.pub\nssh-gate init deploy --public-key deploy.pub --install deploy --from 203.0.113.0/24 --expires 90d", initKey},
 		{"check [OPTION...] [FILE|NAME...]", "find what is wrong and what is doubtful in policies",
 			"ssh-gate check\nssh-gate check deploy\nssh-gate check ./deploy.toml", checkPolicies},
-		{"explain --key NAME [OPTION...] [-- REQUEST...]", "say what the gate would do with a request, and why",
+		{"explain [--key NAME | --policy FILE | --last | REF] [OPTION...] [-- REQUEST...]", "say what the gate would do with a request, and why",
 			"ssh-gate explain --key deploy -- systemctl restart app.service\nssh-gate explain --last\nssh-gate explain k3v9t2ma", explain},
 		{"log [OPTION...]", "read the log: who asked for what, and why not", "ssh-gate log --since today --event denied", log},
 		{"unused [OPTION...]", "list rules and policies that the log has not seen matched", "ssh-gate unused --since 90d", unused},

@@ -106,6 +106,7 @@ type examination struct {
 
 	findings []*lint.Finding
 	policies int
+	texts    int // of policies that were judged by their text alone
 	tests    int
 	skipped  []string // what could not be looked at
 }
@@ -270,6 +271,9 @@ const maxReads = 5
 // examine holds one policy against all that is known of slips, and runs its tests.
 func (e *examination) examine(f *listed) {
 	e.policies++
+	if f.plain {
+		e.texts++
+	}
 	var (
 		p             *host.Policy
 		problem       *host.Problem
@@ -293,6 +297,26 @@ func (e *examination) examine(f *listed) {
 			e.add(&found)
 		}
 		e.runTests(p)
+		if !f.Pointed && closed(f.File) {
+			e.about("policy-unreadable", f.File, "its mode lets nobody read it but root, and the gate reads it as the login user")
+		}
+	}
+}
+
+// closed says whether a policy, or a folder on the way to it, is open to root alone: neither others nor a group may read it. What a group
+// may read is the administrator's choice.
+func closed(file string) bool {
+	if os.Geteuid() != 0 {
+		return false // who reads it here is the login user, or may be
+	}
+	for path, need := file, uint32(0o044); ; path, need = filepath.Dir(path), 0o011 {
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); err != nil || st.Uid == 0 && st.Mode&need&0o007 == 0 && (st.Gid == 0 || st.Mode&need&0o070 == 0) {
+			return err == nil
+		}
+		if path == "/" {
+			return false
+		}
 	}
 }
 

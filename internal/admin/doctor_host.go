@@ -92,6 +92,9 @@ func (h *survey) readFolder(dir string, account bool) {
 			h.faulty = append(h.faulty, source.File)
 			continue
 		}
+		if closed(source.File) {
+			h.faulty = append(h.faulty, source.File)
+		}
 		h.note(p.Policy)
 	}
 }
@@ -324,6 +327,9 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 	is(s.Value("permituserenvironment") != "no" && s.Value("permituserenvironment") != "", "PermitUserEnvironment no"+reload,
 		"the account may set variables for what sshd starts, so it chooses what the dynamic loader and a shell do before the gate")
 	is(s.Value("permituserrc") == "yes" && a.loose > 0, "PermitUserRC no"+reload+", or restrict in the key lines", "~/.ssh/rc runs before the gate")
+	forwards := s.Value("disableforwarding") != "yes" && (s.Value("allowtcpforwarding") != "no" || s.Value("allowstreamlocalforwarding") != "no" || s.Value("allowagentforwarding") != "no")
+	is(forwards && a.ownKeys, "Match User "+a.Name+" with DisableForwarding yes"+reload,
+		"a key line that somebody adds to its keys, without restrict, may forward ports without the gate being asked")
 	for _, name := range matching(s["acceptenv"], "SSH_ORIGINAL_COMMAND", "SSH_USER_AUTH", "SSH_CONNECTION", "GODEBUG") {
 		is(true, "leave "+name+" out of AcceptEnv"+reload, "clients may send "+name+", and so make up what sshd tells the gate")
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,6 +23,7 @@ import (
 	"example.org/ssh-gate/internal/plan"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/safefile"
 	"example.org/ssh-gate/internal/session"
 )
 
@@ -49,7 +52,7 @@ func explain(c *call) int {
 		o.at, err = c.moment(value)
 		return err
 	})
-	options.BoolVar(&o.last, "last", false, "the last request that the log has as denied, of the key if one is named")
+	options.BoolVar(&o.last, "last", false, "the last request that the log has as refused, of the key if one is named")
 	options.StringVar(&o.log, "file", "", "this log, a `FILE`, for --last and REF")
 	options.BoolVar(&o.json, "json", false, "as JSON")
 	words, status, ok := c.parseWords(options)
@@ -146,9 +149,9 @@ func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) 
 		key = keyOf(o.file)
 	}
 	wanted := func(r *record.Record) bool {
-		return r.Event == record.Denied && (key == "" || r.Key == key)
+		return r.Event != record.Allowed && r.Key != "" && (key == "" || r.Key == key)
 	}
-	missing := "the log has no denied request"
+	missing := "the log has no refused request"
 	if len(words) == 1 {
 		wanted = func(r *record.Record) bool { return r.Ref == strings.ToLower(words[0]) }
 		missing = fmt.Sprintf("the log has no record with the reference %+q", words[0])
@@ -267,6 +270,10 @@ func (e *explanation) judge(source *host.Source, config *policy.Config, unset *h
 	p := loaded.Policy
 	e.policy = p
 	e.question.complete(p, now)
+	if problem := unreadableFor(e.question.user, source); problem != nil {
+		e.fail(problem, "")
+		return
+	}
 	steps := map[[2]int]decide.Step{}
 	d := decide.Decide(e.question.input(p, host.Files{Path: config.Path}, func(s decide.Step) {
 		steps[[2]int{s.Rule.Number, s.Pattern}] = s
@@ -290,6 +297,30 @@ func (e *explanation) judge(source *host.Source, config *policy.Config, unset *h
 		e.fail(problem, rule)
 	}
 	e.plan(&d, config)
+}
+
+// unreadableFor says that the gate, which runs as the login user, could not read a policy that root could.
+func unreadableFor(user string, source *host.Source) *host.Problem {
+	if source.Pointed { // who runs this is the login user
+		return nil
+	}
+	account, err := session.AccountNamed(user)
+	shut := closed(source.File)
+	if err == nil && os.Geteuid() == 0 && account.UID != 0 {
+		err := actAs(account, func() error {
+			f, err := os.Open(source.File)
+			if err == nil {
+				f.Close()
+			}
+			return err
+		})
+		shut = errors.Is(err, fs.ErrPermission)
+	}
+	if !shut {
+		return nil
+	}
+	return &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Fault: safefile.Unreadable, Path: source.File,
+		Problem: "cannot be read by the login user, as whom the gate runs", Hint: fmt.Sprintf("chmod a+r %+q, and a+x the folders above it", source.File)}}
 }
 
 // fail says how the gate would end for what stands in the way; the first of it.

@@ -100,7 +100,7 @@ func TestExplainNoRecord(t *testing.T) {
 	d.logged("dddddddd", func(e *record.Entry) { e.Request = strings.Repeat("x", record.MaxRequest+1) })
 	d.logged("eeeeeeee", func(e *record.Entry) { e.Key, e.Detail = "", "\x1b[2J" })
 	for args, want := range map[string]string{
-		"aaaaaaaa": "", "AAAAAAAA": "", "--last --key db": "no-policy", "--last --policy $DIR/other.toml": "the log has no denied request",
+		"aaaaaaaa": "", "AAAAAAAA": "", "--last --key db": "no-policy", "--last --policy $DIR/other.toml": "the log has no refused request",
 		"dddddddd": "the record has only the first 4096 bytes of the request's 4097", "eeeeeeee": "the record names no key", "ffffffff": `no record with the reference "ffffffff"`,
 	} {
 		got := d.run(append([]string{"explain", "--config", "$DIR/config.toml"}, strings.Fields(args)...)...)

@@ -10,7 +10,7 @@ Try a request as sshd would bring it:
 
 In ~/.ssh/authorized_keys:
 
-  command="/usr/bin/ssh-gate --key deploy",restrict ssh-ed25519 AAAA... deploy@ci
+  restrict,command="/usr/bin/ssh-gate --key deploy" ssh-ed25519 AAAA... deploy@ci
 
 Options of the gate:
 

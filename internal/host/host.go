@@ -74,7 +74,7 @@ type Policy struct {
 func (s *Source) Policy() (*Policy, *Problem) {
 	text, own, err := safefile.Read(s.File, policy.MaxBytes, Owner(s.Pointed))
 	if faultOf(err) == safefile.Missing && s.Account {
-		return nil, &Problem{record.NoUserPolicy, fmt.Errorf("the account has no policy, %+q", s.File)}
+		return nil, &Problem{record.NoUserPolicy, fmt.Errorf("the account has no policy, %+q, which decides keys without a command= and logins that request no command", s.File)}
 	}
 	if err != nil {
 		return nil, &Problem{policyReasons[faultOf(err)], err}

@@ -39,7 +39,14 @@ func (l *linter) settings(rule *policy.Rule) {
 	if s.Confine != nil {
 		l.confine(rule, s.Confine)
 	}
-	if s.Keep && !l.lends(rule) {
+	switch lends := l.lends(rule); {
+	case !s.Keep && lends:
+		at := "command"
+		if rule.Run != nil {
+			at = "run"
+		}
+		l.add("needs-privileges", rule, l.inRule(rule, at), "the program cannot lend its rights: it is started with no_new_privs", "")
+	case s.Keep && !lends:
 		l.add("keep-privileges", rule, l.inRule(rule, "privileges"), "nothing that this rule runs is known to need it", "")
 	}
 }

@@ -84,7 +84,7 @@ var Reasons = []Meaning{
 	{Expired, Denied, ExitDenied, "denied", "The policy's expires lies in the past.", "renew the key, then set a later expires"},
 	{KeyNotProved, Denied, ExitDenied, "denied", "The policy has fingerprints, or --key-from asks, and sshd did not say which key was used.", "set ExposeAuthInfo yes in sshd_config"},
 	{WrongKey, Denied, ExitDenied, "denied", "The login used a key that is none of the policy's fingerprints.", "use the right key, or add the fingerprint"},
-	{NoUserPolicy, Denied, ExitDenied, "denied", "The gate is the login shell, the key has no forced command, and the account has no policy.", "write /etc/ssh-gate/users/NAME.toml, or a key line with command="},
+	{NoUserPolicy, Denied, ExitDenied, "denied", "The gate is the login shell, the key has no forced command or the login requests none, and the account has no policy.", "request a command; or write /etc/ssh-gate/users/NAME.toml, or a key line with command="},
 	{TooManySessions, Denied, ExitTempfail, "busy", "As many run at once as limits.sessions allows.", "try again when one has ended"},
 	{TooOften, Denied, ExitTempfail, "too often", "As many were started in this time as limits.rate allows.", "try again when detail says"},
 

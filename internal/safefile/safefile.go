@@ -189,7 +189,7 @@ func fstat(fd int, st *unix.Stat_t) error {
 
 // closeHint never tells to close a folder that is open to all on purpose, such as /tmp.
 func closeHint(mode uint32, path string) string {
-	if mode&unix.S_ISVTX != 0 {
+	if mode&unix.S_ISVTX != 0 && path != "/" {
 		return fmt.Sprintf("move the file to a folder that root alone may write; %+q is open to all on purpose", path)
 	}
 	return fmt.Sprintf("chmod go-w %+q", path)

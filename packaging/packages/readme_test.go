@@ -76,7 +76,7 @@ func TestReadme(t *testing.T) {
 		}
 	}
 
-	policy := section(t, string(text), "## A policy", "\nRules are tried")
+	policy := section(t, string(text), "## A policy", "\nAn account without rights")
 	_, policy, _ = strings.Cut(policy, "```toml\n")
 	policy, _, _ = strings.Cut(policy, "```")
 	policy = strings.ReplaceAll(policy, "2027-", "9999-") // the README's day comes
