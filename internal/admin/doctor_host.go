@@ -30,6 +30,7 @@ type survey struct {
 	fallback                           int
 	accounts                           []gatedAccount
 	unseenKeys                         int // accounts whose keys cannot be read
+	left                               int // gated accounts beyond maxAccounts
 }
 
 // gatedAccount is an account that the gate stands before: by its login shell, or by a line of its keys.
@@ -188,7 +189,11 @@ func (h *survey) readAccounts() {
 		if err := h.readKeys(&gated, files); err != nil {
 			h.unseenKeys++
 		}
-		if !gated.isShell && len(gated.keyFiles) == 0 || len(h.accounts) >= maxAccounts {
+		if !gated.isShell && len(gated.keyFiles) == 0 {
+			continue
+		}
+		if len(h.accounts) >= maxAccounts {
+			h.left++
 			continue
 		}
 		if gated.settings, gated.unseen = sshd.Effective(a.Name); gated.unseen == nil {
@@ -262,6 +267,9 @@ func (h *survey) accountFindings() []finding {
 	}
 	for i := range h.accounts {
 		findings = append(findings, h.accounts[i].findings(h)...)
+	}
+	if h.left > 0 {
+		findings = append(findings, unseen("", "%s more that the gate stands before: only the first %d are looked at", plural(h.left, "account", "accounts"), maxAccounts))
 	}
 	return findings
 }

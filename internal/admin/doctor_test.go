@@ -174,3 +174,12 @@ func TestDoctorByAnybody(t *testing.T) {
 		t.Errorf("%+v", asJSON)
 	}
 }
+
+// TestDoctorManyAccounts: what is not looked at is not passed over in silence.
+func TestDoctorManyAccounts(t *testing.T) {
+	h := &survey{accounts: make([]gatedAccount, maxAccounts), left: 3}
+	all := h.accountFindings()
+	if last := all[len(all)-1]; last.state() != "unseen" || !strings.HasPrefix(last.text, "3 accounts more that the gate stands before") {
+		t.Errorf("%+v", last)
+	}
+}
