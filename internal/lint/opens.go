@@ -178,6 +178,9 @@ arguments:
 		case isListed(o.known.value, word):
 			i++
 		case !strings.HasPrefix(word, "-"):
+			if o.known.operands == "" { // of awk and sed it is code
+				o.script(o.rule, word, o.at)
+			}
 			return // a script, or code, of the policy's; what follows are its arguments
 		case !isListed(o.known.code, word) && !isListed(o.known.code, word+"*"):
 			if o.attaches(word) {
@@ -269,6 +272,9 @@ func (o *opening) wrapper(depth int) bool {
 			before := opening{linter: o.linter, rule: o.rule, at: o.at, name: o.name, known: o.known, slots: o.slots[:i]}
 			before.options()
 			for _, word := range s.words {
+				if o.known.with == "" { // behind exec the path is a container's
+					o.script(o.rule, word, o.at)
+				}
 				inner.program(path.Base(word), o.verdict(word), depth+1)
 			}
 			return true
