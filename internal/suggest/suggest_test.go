@@ -340,3 +340,18 @@ func FuzzSuggest(f *testing.F) {
 		judge(t, requests, suggestFor(requests...))
 	})
 }
+
+// TestNoFolderOfAccess: no number of requests makes a rule for all files of a folder in which lies what decides on access.
+func TestNoFolderOfAccess(t *testing.T) {
+	for _, folder := range []string{"/home/u", "/home/u/.ssh", "/etc/ssh-gate/keys", "/root", "/var/log/ssh-gate"} {
+		var requests []string
+		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			requests = append(requests, "tee "+folder+"/"+name)
+		}
+		answer := suggestFor(requests...)
+		judge(t, requests, answer)
+		if allows(parse(t, answer.Text), "tee "+folder+"/other") {
+			t.Errorf("allows another file:\n%s", answer.Text)
+		}
+	}
+}
