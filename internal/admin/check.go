@@ -583,6 +583,10 @@ func (h *lintHost) Program(path string) error {
 	return err
 }
 
+func (h *lintHost) Script(path string) error {
+	return safefile.Script(path, host.Owner(os.Geteuid() != 0))
+}
+
 func (h *lintHost) Exists(path string) (bool, error) {
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

@@ -29,7 +29,9 @@ type survey struct {
 	confined, network, proved, counted int // policies with such a rule
 	fallback                           int
 	accounts                           []gatedAccount
-	unseenKeys                         int // accounts whose keys cannot be read
+	unseenKeys                         int      // accounts whose keys may not be read
+	oddKeys                            []string // accounts whose keys this cannot read, and sshd perhaps can
+	left                               int      // gated accounts beyond maxAccounts
 }
 
 // gatedAccount is an account that the gate stands before: by its login shell, or by a line of its keys.
@@ -188,10 +190,18 @@ func (h *survey) readAccounts() {
 		gated := gatedAccount{Account: a, isShell: filepath.Base(a.Shell) == gateBinary}
 		gated.settings, gated.unseen = nil, nil
 		files := defaultKeyFiles(a.Home)
-		if err := h.readKeys(&gated, files); err != nil {
+		switch err := h.readKeys(&gated, files); {
+		case err == nil:
+		case errors.Is(err, fs.ErrPermission):
 			h.unseenKeys++
+		default:
+			h.oddKeys = append(h.oddKeys, a.Name)
 		}
-		if !gated.isShell && len(gated.keyFiles) == 0 || len(h.accounts) >= maxAccounts {
+		if !gated.isShell && len(gated.keyFiles) == 0 {
+			continue
+		}
+		if len(h.accounts) >= maxAccounts {
+			h.left++
 			continue
 		}
 		if gated.settings, gated.unseen = sshd.Effective(a.Name); gated.unseen == nil {
@@ -260,11 +270,18 @@ func (h *survey) accountFindings() []finding {
 	if h.unseenKeys > 0 {
 		findings = append(findings, unseen("sudo ssh-gate doctor", "the keys of %s cannot be read", plural(h.unseenKeys, "account", "accounts")))
 	}
+	if n := len(h.oddKeys); n > 0 {
+		findings = append(findings, bad("ssh-gate check says why; a file that sshd reads and this does not may hold any key line",
+			"the keys of %s are no plain text of a bearable size, such as those of %s", plural(n, "account", "accounts"), h.oddKeys[0]))
+	}
 	if len(h.accounts) == 0 {
 		return append(findings, good("no account has the gate as its login shell, and no key line that can be read names it"))
 	}
 	for i := range h.accounts {
 		findings = append(findings, h.accounts[i].findings(h)...)
+	}
+	if h.left > 0 {
+		findings = append(findings, unseen("", "%s more that the gate stands before: only the first %d are looked at", plural(h.left, "account", "accounts"), maxAccounts))
 	}
 	return findings
 }

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,6 +13,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/keyline"
+	"example.org/ssh-gate/internal/session"
 )
 
 // TestDoctorConfig: a configuration that cannot be read is all there is to say.
@@ -172,5 +177,30 @@ func TestDoctorByAnybody(t *testing.T) {
 	check(t, json.Unmarshal([]byte(asJSON.out), &list))
 	if asJSON.status != got.status || len(list) != strings.Count(got.out, "\n")-strings.Count(got.out, "hint: ") || list[0].About != "configuration" || list[0].State != "fine" {
 		t.Errorf("%+v", asJSON)
+	}
+}
+
+// TestDoctorManyAccounts: what is not looked at is not passed over in silence.
+func TestDoctorManyAccounts(t *testing.T) {
+	h := &survey{accounts: make([]gatedAccount, maxAccounts), left: 3}
+	all := h.accountFindings()
+	if last := all[len(all)-1]; last.state() != "unseen" || !strings.HasPrefix(last.text, "3 accounts more that the gate stands before") {
+		t.Errorf("%+v", last)
+	}
+}
+
+// TestDoctorOddKeys: an account cannot hide its key lines in a file that sshd reads and doctor does not.
+func TestDoctorOddKeys(t *testing.T) {
+	d := newDesk(t)
+	check(t, os.MkdirAll(d.path(".ssh"), 0o700))
+	d.write(".ssh/authorized_keys", strings.Repeat("\n", keyline.MaxFile)+keyA+"\n")
+	h := &survey{}
+	a := &gatedAccount{Account: session.Account{Name: "u", UID: os.Getuid(), GID: os.Getgid(), Home: d.dir}}
+	if err := h.readKeys(a, defaultKeyFiles(d.dir)); err == nil || errors.Is(err, fs.ErrPermission) {
+		t.Fatalf("the file is read: %v", err)
+	}
+	h.oddKeys = append(h.oddKeys, a.Name)
+	if first := h.accountFindings()[0]; first.state() != "wrong" {
+		t.Errorf("%+v", first)
 	}
 }

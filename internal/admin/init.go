@@ -197,19 +197,13 @@ func isPlain(text, extra string) bool {
 	})
 }
 
-// publicKey reads the key, and never waits for a FIFO. Nothing that is told repeats what the file holds.
+// publicKey reads the key, and never waits. Nothing that is told repeats what the file holds.
 func (c *call) publicKey(file string) (*keyline.PublicKey, int) {
-	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, c.fail(fmt.Errorf("the public key %+q: %w", file, err), "")
-	}
-	f := os.NewFile(uintptr(fd), file)
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	text, err := readPlain(file, keyline.MaxPublicKey)
+	switch {
+	case errors.Is(err, notRegular{}):
 		return nil, c.fail(fmt.Errorf("the public key %+q is not a regular file", file), "write the key into a file, and give that")
-	}
-	text, err := io.ReadAll(io.LimitReader(f, keyline.MaxPublicKey+1))
-	if err != nil {
+	case err != nil:
 		return nil, c.fail(fmt.Errorf("the public key %+q: %w", file, err), "")
 	}
 	key, fault := keyline.ReadPublic(text)

@@ -36,6 +36,8 @@ func (c *call) paint(colour, text string) string {
 	return colour + text + off
 }
 
+const maxZone = 1 << 20 // bytes of a file of tzfile(5)
+
 // localZone is the zone of who calls, which time.Local is not: see internal/startup.
 func (c *call) localZone() *time.Location {
 	name, file := "", "/etc/localtime"
@@ -51,7 +53,7 @@ func (c *call) localZone() *time.Location {
 		}
 		return time.UTC
 	}
-	if text, err := os.ReadFile(file); err == nil {
+	if text, err := readPlain(file, maxZone); err == nil {
 		if zone, err := time.LoadLocationFromTZData("local", text); err == nil {
 			return zone
 		}

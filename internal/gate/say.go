@@ -29,10 +29,11 @@ func (g *gate) end(e ending) int {
 	remote := g.session == nil || g.session.Remote()
 	var (
 		ref       string
+		written   bool
 		recordErr error
 	)
 	if e.reason != record.Usage || remote { // a slip of the administrator's at the terminal is no evidence
-		ref, _, recordErr = g.record(e)
+		ref, written, recordErr = g.record(e)
 	}
 	var b strings.Builder
 	switch {
@@ -46,7 +47,7 @@ func (g *gate) end(e ending) int {
 	if recordErr != nil && !remote {
 		line(&b, "hint: the record could not be written: "+recordErr.Error())
 	}
-	if e.listing != "" {
+	if e.listing != "" && (written || !g.config.Log.Required) { // as help itself: nothing is given without its record
 		tell(1, e.listing)
 	}
 	tell(2, b.String())

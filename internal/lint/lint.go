@@ -24,6 +24,8 @@ type Host interface {
 	policy.Files
 	// Program judges the file that a path leads to, safefile.Program.
 	Program(path string) error
+	// Script judges a file that a program reads as code, safefile.Script.
+	Script(path string) error
 	// Exists says whether anything is at a path, links followed.
 	Exists(path string) (bool, error)
 	// Account says whether there is a login user of this name.

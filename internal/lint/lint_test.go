@@ -52,6 +52,8 @@ func (h host) Program(path string) error {
 	return nil
 }
 
+func (h host) Script(path string) error { return h.Program(path) }
+
 func (h host) Exists(path string) (bool, error) { return !slices.Contains(h.absent, path), nil }
 func (h host) Account(name string) bool         { return !slices.Contains(h.absent, name) }
 func (h host) LandlockABI() int                 { return h.abi }

@@ -104,6 +104,7 @@ func (o *opening) program(name string, v verdict, depth int) {
 	o.stdin()
 	o.options()
 	o.operands()
+	o.receives()
 }
 
 // options looks for the words of programs among the arguments.
@@ -125,10 +126,18 @@ func (o *opening) lookup(name string) *program {
 	return nil
 }
 
-// has says whether one of these words stands among the arguments, whatever the request.
+// has says whether one of these words stands among the arguments, whatever the request; a long option also with its value attached.
 func (o *opening) has(words string) bool {
 	return slices.ContainsFunc(o.slots, func(s slot) bool {
-		return s.Repeat == policy.One && len(s.words) == 1 && isListed(words, s.words[0])
+		if s.Repeat != policy.One {
+			return false
+		}
+		if s.words == nil {
+			name, _, valued := strings.Cut(s.Parts[0].Text, "=")
+			return valued && strings.HasPrefix(name, "--") && isListed(words, name)
+		}
+		name, _, _ := strings.Cut(s.words[0], "=")
+		return len(s.words) == 1 && (isListed(words, s.words[0]) || strings.HasPrefix(name, "--") && isListed(words, name))
 	})
 }
 
@@ -143,7 +152,9 @@ func (o *opening) closed() bool {
 
 // interpreter looks for the code, or the file of code, that is run.
 func (o *opening) interpreter() {
-	for i, s := range o.slots {
+arguments:
+	for i := 0; i < len(o.slots); i++ {
+		s := o.slots[i]
 		if s.words == nil {
 			if text := s.Parts[0].Text; strings.HasPrefix(text, "-") && !o.attaches(text) {
 				continue
@@ -155,20 +166,34 @@ func (o *opening) interpreter() {
 				"name a script in run, and let the client choose its arguments only")
 			return
 		}
-		word := s.words[0]
+		word, last := s.words[0], i+1 == len(o.slots)
 		switch {
 		case isListed("--version -V --help -h -v -version", word):
 			return
-		case !strings.HasPrefix(word, "-") || word == "-":
+		case o.feeds(word):
+			break arguments
+		case word == "-" && o.known.feed != "" && !last: // to a shell the end of its options
+		case isStdin(word):
+			break arguments
+		case isListed(o.known.value, word):
+			i++
+		case !strings.HasPrefix(word, "-"):
+			if o.known.operands == "" { // of awk and sed it is code
+				o.script(o.rule, word, o.at)
+			}
 			return // a script, or code, of the policy's; what follows are its arguments
 		case !isListed(o.known.code, word) && !isListed(o.known.code, word+"*"):
 			if o.attaches(word) {
 				return
 			}
-		case i+1 < len(o.slots) && o.slots[i+1].free(false):
+		case last:
+			return
+		case o.slots[i+1].free(false):
 			o.say("opens-shell", o.slots[i+1].what()+", is code that "+o.name+" runs",
 				"name a script in run, and let the client choose its arguments only")
 			return
+		case o.slots[i+1].words != nil && isStdin(o.slots[i+1].words[0]):
+			break arguments
 		default:
 			return
 		}
@@ -177,6 +202,15 @@ func (o *opening) interpreter() {
 		o.say("opens-shell", o.name+" runs what comes by its standard input", `name a script, or write stdin = "none"`)
 	}
 }
+
+// feeds says whether an option makes a shell read code from standard input whatever follows, alone or among others, as in bash -es.
+func (o *opening) feeds(word string) bool {
+	return o.known.feed != "" && len(word) > 1 && word[0] == '-' && word[1] != '-' && strings.Contains(word, o.known.feed) &&
+		!strings.Contains(word, "c")
+}
+
+// isStdin says whether a word stands for standard input, where a file is named.
+func isStdin(word string) bool { return isListed("- /dev/stdin /dev/fd/0 /proc/self/fd/0", word) }
 
 // attaches says whether a word is an option with its code attached.
 func (o *opening) attaches(word string) bool {
@@ -238,6 +272,9 @@ func (o *opening) wrapper(depth int) bool {
 			before := opening{linter: o.linter, rule: o.rule, at: o.at, name: o.name, known: o.known, slots: o.slots[:i]}
 			before.options()
 			for _, word := range s.words {
+				if o.known.with == "" { // behind exec the path is a container's
+					o.script(o.rule, word, o.at)
+				}
 				inner.program(path.Base(word), o.verdict(word), depth+1)
 			}
 			return true
@@ -446,6 +483,44 @@ func (o *opening) operands() {
 		o.say(id, s.what()+", can be "+quote(word), "")
 		return
 	}
+}
+
+// receives looks where a program writes files under names that the client sends: in a home that is authorized_keys as well.
+func (o *opening) receives() {
+	comes := func(word string) bool { // by standard input: tar xf, but for its -, names an archive of the policy's
+		return o.has(word) && (!strings.HasSuffix(word, "f") || o.has("-"))
+	}
+	if !slices.ContainsFunc(strings.Fields(o.known.into), comes) || o.has(o.known.from) {
+		return
+	}
+	folder := "."
+	switch last := len(o.slots) - 1; {
+	case o.known.folder == "":
+		if o.slots[last].words == nil {
+			return // operands looks at it
+		}
+		folder = o.slots[last].words[0]
+	case o.names(o.known.folder):
+		return
+	}
+	home := !strings.HasPrefix(folder, "/") && path.Clean(folder) == "." && o.rule.Settings.Dir == ""
+	what := o.decides(path.Join(o.rule.Settings.Dir, folder))
+	switch {
+	case home:
+		o.say("writes-anywhere", o.name+" writes files into the account's home under names that the client sends, such as .ssh/authorized_keys",
+			"name a folder below it, or elsewhere, that holds data only")
+	case what != "":
+		o.say("writes-anywhere", o.name+" writes files into "+quote(folder)+" under names that the client sends, and so may write "+what,
+			"name a folder that holds data only")
+	}
+}
+
+// names says whether one of these options stands among the arguments, with its value attached or not.
+func (o *opening) names(options string) bool {
+	return slices.ContainsFunc(o.slots, func(s slot) bool {
+		text := s.Parts[0].Text
+		return slices.ContainsFunc(strings.Fields(options), func(option string) bool { return text != "" && strings.HasPrefix(text, option) })
+	})
 }
 
 // free says whether the client chooses what the slot is; with file, also beyond every folder.

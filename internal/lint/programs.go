@@ -27,15 +27,20 @@ type program struct {
 	style style
 
 	code string // options of an interpreter whose value is code
+	feed string // the letter of the option with which a shell reads code from standard input, whatever follows
 
 	runs   string // words whose value is a program, or code, that is run
 	writes string // words whose value is a file that is written
 	reads  string // words whose value is a file whose content comes back
 
+	into   string // words with which it writes files under names that come by standard input, below its last operand; from: unless one of these
+	from   string
+	folder string // options that name the folder in place of the operand; without one it is the present folder
+
 	stdin string // words with which the program takes its arguments from standard input
 
 	operands  string // what an argument that is no option names: a file that is read, "r", or written, "w", the last one, "rw"; what is run, "x"
-	value     string // options of a wrapper that have a value of their own
+	value     string // options of a wrapper, or of an interpreter, that have a value of their own
 	skip      int    // arguments before the command of a wrapper, or before the operands
 	feeds     bool   // a wrapper that gives its command arguments from standard input
 	login     bool   // a wrapper that opens a shell where there is no command
@@ -48,14 +53,16 @@ type program struct {
 var programs = [...]program{
 	// Shells and interpreters.
 	{names: "sh bash dash ash ksh ksh93 mksh zsh rbash rksh yash posh fish csh tcsh", style: interpreter,
-		code: "-c --command --rcfile --init-file"},
+		code: "-c --command --rcfile --init-file", feed: "s", value: "-O +O -o +o"},
 	{names: "python pypy ipython", style: interpreter, code: "-c* -m*"},
 	{names: "perl", style: interpreter, code: "-e* -E* -M* -m* -d* -i*"},
 	{names: "ruby irb", style: interpreter, code: "-e* -r*"},
 	{names: "node nodejs deno bun", style: interpreter, code: "-e -p -r --eval --print --require --import --loader"},
 	{names: "lua luajit", style: interpreter, code: "-e* -l*"},
 	{names: "php", style: interpreter, code: "-r -B -R -E -f -F -d* -a! --run --file"},
-	{names: "tclsh wish expect jimsh guile racket scheme ghci runghc R Rscript octave julia groovy jshell scala elixir iex erl",
+	{names: "java", style: interpreter, code: "-jar -javaagent:* -agentpath:* -agentlib:* -cp* -classpath --class-path -p --module-path @*"},
+	{names: "tclsh wish expect jimsh guile racket scheme ghci runghc R Rscript octave julia groovy jshell scala elixir iex erl " +
+		"ocaml pwsh elvish nu xonsh",
 		style: interpreter, code: "-c* -e* -E* --eval"},
 	{names: "awk gawk mawk nawk original-awk", style: interpreter, code: "-f* -e* -i* -l* --file --source --include --load --exec",
 		operands: "r", skip: 1},
@@ -80,9 +87,12 @@ var programs = [...]program{
 	// Programs that run another one.
 	{names: "env", style: wrapper, value: "-u -C -S --unset --chdir", runs: "-S* --split-string"},
 	{names: "taskset chrt", style: wrapper, value: "-p -T -P -D", skip: 1},
-	{names: "nice ionice setsid nohup stdbuf unbuffer time catchsegv faketime cpulimit prlimit setpriv setarch " +
-		"linux32 linux64 eatmydata fakeroot torsocks proxychains systemd-inhibit systemd-cat logsave",
-		style: wrapper, value: "-n -c -p -i -o -e -r -t --adjustment --class --classdata"},
+	{names: "nice ionice setsid nohup stdbuf unbuffer time catchsegv faketime cpulimit prlimit setpriv " +
+		"linux32 linux64 eatmydata torsocks proxychains systemd-inhibit systemd-cat choom numactl cgexec rlwrap dbus-run-session",
+		style: wrapper, value: "-n -c -p -i -o -e -r -t -g -N -m -C --adjustment --class --classdata"},
+	{names: "setarch logsave", style: wrapper, skip: 1},
+	{names: "fakeroot fakechroot proot", style: wrapper, login: true, value: "-l -f -s -i -b -r -w -R"},
+	{names: "mosh-server", style: wrapper, login: true, skip: 1, value: "-i -p -c -l"},
 	{names: "timeout", style: wrapper, value: "-k -s --kill-after --signal", skip: 1},
 	{names: "flock", style: wrapper, value: "-w -E --timeout --conflict-exit-code", skip: 1, runs: "-c --command"},
 	{names: "chroot", style: wrapper, skip: 1, login: true, value: "--userspec --groups"},
@@ -106,6 +116,11 @@ var programs = [...]program{
 	{names: "ip", runs: "exec -b* -batch -force"},
 	{names: "machinectl", runs: "shell! login! copy-to copy-from import-tar", pagerWith: "*",
 		closed: "--no-pager SYSTEMD_PAGER= SYSTEMD_PAGER=cat PAGER=cat"},
+	{names: "docker podman", with: "compose", style: wrapper, skip: 3, runs: "-f --file",
+		value: "-f -p -u -w -e --file --project-name --user --workdir --env --index --project-directory --profile --env-file"},
+	{names: "docker-compose podman-compose", with: "exec run", style: wrapper, skip: 2, runs: "-f --file",
+		value: "-f -p -u -w -e --file --project-name --user --workdir --env --index --project-directory --profile --env-file"},
+	{names: "docker-compose podman-compose", runs: "run! exec! cp! build! up! -f --file"},
 	{names: "docker podman nerdctl kubectl oc k3s lxc incus", with: "exec", style: wrapper, skip: 2,
 		value: "-e -u -w -c -n -f -H --env --user --workdir --container --namespace --context --index --cwd"},
 	{names: "docker podman nerdctl ctr crictl lxc lxc-attach incus",
@@ -116,11 +131,14 @@ var programs = [...]program{
 	// Files.
 	{names: "find", runs: "-exec! -execdir! -ok! -okdir!", writes: "-fprint -fprint0 -fprintf -fls -delete!", reads: "-files0-from"},
 	{names: "fd fdfind", runs: "-x! -X! --exec! --exec-batch!"},
-	{names: "tar bsdtar",
+	{names: "tar bsdtar", into: "x -x xz -xz xv -xv xf -xf xpf -xpf xzf -xzf xvf -xvf xzvf -xzvf xvzf -xvzf xjf -xjf xJf -xJf --extract --get",
+		folder: "-C --directory --cd --one-top-level",
 		runs: "-I* -F* --use-compress-program --checkpoint-action --to-command --info-script --new-volume-script --rsh-command " +
 			"--rmt-command",
 		writes: "-C* --directory --transform -f* --file --listed-incremental --index-file", reads: "-T* --files-from --exclude-from",
 		operands: "r"},
+	{names: "cpio", with: "-i -id -idm -idu -idmu -idum -idmv -idv -ivd -ivdm --extract", style: protocol, closed: "--no-absolute-filenames",
+		runs: "--rsh-command"},
 	{names: "cpio pax", runs: "--rsh-command -H*", writes: "-F* -O* -D* --file --directory -s*"},
 	{names: "zip zipnote", runs: "-TT* --unzip-command -T!", operands: "rw"},
 	{names: "unzip", writes: "-d", operands: "r"},
@@ -149,18 +167,21 @@ var programs = [...]program{
 	{names: "run-parts", operands: "x"},
 
 	// Copying between hosts.
-	{names: "rsync", with: "--server", runs: "--daemon! --config --dparam", writes: "--log-file --backup-dir --temp-dir " +
+	{names: "rsync", with: "--server", into: "--server", from: "--sender", runs: "--daemon! --config --dparam", writes: "--log-file --backup-dir --temp-dir " +
 		"--partial-dir -T*",
 		reads: "--files-from --compare-dest --copy-dest --link-dest", operands: "rw",
 		stdin: "-s* -s.! -slogDtpre.iLs! -logDtprse.iLs! --protect-args! --secluded-args!"},
 	{names: "rsync", runs: "-e* --rsh --rsync-path --config -M* --remote-option",
 		writes: "--log-file --backup-dir --temp-dir --partial-dir --write-batch --only-write-batch --compare-dest",
 		reads:  "--files-from --password-file --include-from --exclude-from --read-batch --link-dest --copy-dest", operands: "rw"},
-	{names: "ssh slogin autossh mosh", style: remote, runs: "-o* -F* -I* -S*", writes: "-E*", closed: "-N -W",
+	{names: "ssh slogin autossh mosh rsh rlogin", style: remote, runs: "-o* -F* -I* -S*", writes: "-E*", closed: "-N -W",
 		value: "-B -b -c -D -E -e -F -I -i -J -L -l -m -O -o -P -p -Q -R -S -w"},
-	{names: "scp", runs: "-S* -o* -F* -D*", operands: "rw"},
+	{names: "scp", runs: "-S* -o* -F* -D*", operands: "rw", into: "-t"},
 	{names: "sftp", style: commander, runs: "-S* -D* -o* -F* -b* -s*", closed: "-b"},
 	{names: "sftp-server", style: protocol, closed: "-R", writes: "-f*"},
+	{names: "svnserve", with: "-t --tunnel", style: protocol, closed: "-r --root"},
+	{names: "rdiff-backup", with: "--server server", style: protocol,
+		closed: "--restrict --restrict-path --restrict-read-only --restrict-update-only"},
 	{names: "borg", with: "serve", style: protocol, closed: "--restrict-to-path --restrict-to-repository"},
 	{names: "borg", runs: "--rsh --remote-path", writes: "--log-json! --debug-profile", reads: "--patterns-from --exclude-from"},
 	{names: "restic", runs: "-o* --option --password-command", reads: "--password-file -p --repository-file --files-from",
@@ -247,7 +268,7 @@ var programs = [...]program{
 	{names: "certbot acme.sh dehydrated lego",
 		runs:   "--manual-auth-hook --manual-cleanup-hook --deploy-hook --pre-hook --post-hook --renew-hook --reloadcmd --hook",
 		writes: "--config-dir --work-dir --logs-dir"},
-	{names: "ansible ansible-playbook salt salt-call puppet chef-client terraform",
+	{names: "ansible ansible-playbook ansible-pull salt salt-call puppet chef-client terraform",
 		runs: "-a* -e* -m* -i* -M* --args --extra-vars --module-path --inventory --exec", operands: "x"},
 	{names: "ffmpeg convert magick gs pdflatex latex tex xelatex lualatex", runs: "-shell-escape! --shell-escape! -f* -filter_script",
 		operands: "rw"},

@@ -82,6 +82,17 @@ func (l *linter) program(rule *policy.Rule, word policy.Element, at []any) verdi
 	return v
 }
 
+// script asks the host about a file that a program of the rule runs or reads as code: the gate judges the first program alone.
+func (l *linter) script(rule *policy.Rule, name string, at []any) {
+	if !strings.HasPrefix(name, "/") {
+		return
+	}
+	var fault *safefile.Error
+	if err := l.host.Script(name); errors.As(err, &fault) && fault.Fault == safefile.Unsafe {
+		l.add("script-unsafe", rule, at, "what is run is not to be trusted: "+err.Error(), fault.Hint)
+	}
+}
+
 // verdict asks the host, once for each program.
 func (l *linter) verdict(name string) verdict {
 	v, ok := l.programs[name]

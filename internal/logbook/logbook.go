@@ -162,14 +162,25 @@ func parseRotated(base, name string) (rotated, bool) {
 }
 
 func openVolume(name string, live bool) (*volume, error) {
-	// O_NONBLOCK: a FIFO must not hold anybody up.
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	// The folder may be the account's own, and who reads root: a link in it to a device, or to /proc/kmsg, would do something when opened,
+	// or never end. Rotation makes no links; the log itself, which root names, may be one. O_NONBLOCK: nor must a FIFO hold anybody up.
+	look, flags := os.Lstat, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW
+	if live {
+		look, flags = os.Stat, os.O_RDONLY|syscall.O_NONBLOCK
+	}
+	irregular := fmt.Errorf("%+q is not a regular file", name)
+	if info, err := look(name); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, irregular
+	}
+	f, err := os.OpenFile(name, flags, 0)
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%+q is not a regular file", name)
+		err = irregular
 	}
 	if err != nil {
 		f.Close()

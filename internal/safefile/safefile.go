@@ -73,24 +73,32 @@ func Read(path string, max int64, owner Owner) (data []byte, own bool, err error
 // Program judges the file that path leads to by the same rules as Read, and that it is executable by somebody; path itself is
 // what is executed, links and all, because the name that a program is called by may decide what it does (busybox).
 func Program(path string, owner Owner) error {
+	real, mode, err := inspect(path, owner)
+	if err == nil && mode&0o111 == 0 {
+		err = &Error{Unsafe, real, "is not executable", fmt.Sprintf("chmod 755 %+q", real)}
+	}
+	return err
+}
+
+// Script is Program for a file that a program reads as code, which need not be executable.
+func Script(path string, owner Owner) error {
+	_, _, err := inspect(path, owner)
+	return err
+}
+
+func inspect(path string, owner Owner) (real string, mode uint32, err error) {
 	at, err := reach(path, owner)
 	if err != nil {
-		return err
+		return "", 0, err
 	}
 	defer at.close()
 	fd, err := openat(at.dir, at.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
 	if err != nil {
-		return lookFault(at.path, err)
+		return "", 0, lookFault(at.path, err)
 	}
 	defer unix.Close(fd)
-	st, fault := judgeFile(fd, at.path, owner)
-	if fault != nil {
-		return fault
-	}
-	if st.Mode&0o111 == 0 {
-		return &Error{Unsafe, at.path, "is not executable", fmt.Sprintf("chmod 755 %+q", at.path)}
-	}
-	return nil
+	st, err := judgeFile(fd, at.path, owner)
+	return at.path, st.Mode, err
 }
 
 // judgeFile says whether an opened descriptor is a regular file that only root, or owner, may write.

@@ -363,7 +363,12 @@ func guessPath(values []string, program string) *guess {
 	return g
 }
 
+// isSystem says whether a folder holds more than data: programs, settings, or, as a home does, what decides on access.
 func isSystem(folder string) bool {
+	parts := strings.Split(strings.TrimPrefix(folder, "/"), "/")
+	if parts[0] == "etc" || parts[0] == "home" && len(parts) <= 2 || slices.Contains(parts, ".ssh") || folder == "/var/log/ssh-gate" {
+		return true
+	}
 	switch folder {
 	case "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/usr/bin",
 		"/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/spool", "/tmp", "/var/tmp":

@@ -103,7 +103,8 @@ func isBuiltin(w string) bool {
 func isInterpreter(program string) bool {
 	name := strings.TrimRight(program, "0123456789.")
 	switch name {
-	case "sh", "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "tcsh", "yash", "zsh", "busybox", "lua", "node", "perl", "php", "python", "ruby", "tclsh":
+	case "sh", "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "tcsh", "yash", "zsh", "busybox", "lua", "node", "perl", "php", "python", "ruby", "tclsh",
+		"elvish", "ghci", "guile", "ipython", "irb", "julia", "nu", "ocaml", "octave", "posh", "pwsh", "pypy", "R", "rksh", "toybox", "xonsh":
 		return true
 	}
 	return false
@@ -112,7 +113,9 @@ func isInterpreter(program string) bool {
 // isWrapper says whether a program's arguments are a command.
 func isWrapper(program string) bool {
 	switch program {
-	case "chroot", "doas", "env", "flock", "ionice", "nice", "nohup", "runuser", "setpriv", "setsid", "stdbuf", "su", "sudo", "systemd-run", "time", "timeout", "unshare", "nsenter":
+	case "bwrap", "cgexec", "choom", "chrt", "dbus-run-session", "eatmydata", "fakeroot", "firejail", "linux32", "linux64", "numactl", "pkexec", "prlimit",
+		"proot", "rlwrap", "run0", "setarch", "sg", "ssh-agent", "strace", "systemd-inhibit", "taskset", "unbuffer",
+		"chroot", "doas", "env", "flock", "ionice", "nice", "nohup", "runuser", "setpriv", "setsid", "stdbuf", "su", "sudo", "systemd-run", "time", "timeout", "unshare", "nsenter":
 		return true
 	}
 	return false
@@ -134,6 +137,9 @@ func runsArguments(program string) bool {
 
 // opensShell says whether a request starts an interpreter that is told on standard input what to do, behind wrappers or not.
 func opensShell(words []string) bool {
+	if base(words[0]) == "env" { // its -S takes a command as one word
+		words = strings.Fields(strings.Join(words, " "))
+	}
 	for i, w := range words {
 		program, rest := base(w), words[i+1:]
 		switch {
@@ -146,16 +152,59 @@ func opensShell(words []string) bool {
 			if (program == "sudo" || program == "doas") && interactive(rest) && (slices.Contains(rest, "-i") || slices.Contains(rest, "-s")) {
 				return true
 			}
-		case i == 0:
+			if opensByItself(program) && all(rest, func(w string) bool { return strings.HasPrefix(w, "-") }) {
+				return true
+			}
+		case i == 0 && !(runsInside(program) && slices.Contains(rest, "exec")):
 			return false
 		}
 	}
 	return false
 }
 
-// interactive says whether there are options only, or one that says so.
+// opensByItself are wrappers that start a shell where no command is named.
+func opensByItself(program string) bool {
+	switch program {
+	case "fakeroot", "firejail", "nsenter", "proot", "run0", "unshare":
+		return true
+	}
+	return false
+}
+
+// runsInside are programs whose exec runs a command in a container.
+func runsInside(program string) bool {
+	switch program {
+	case "docker", "docker-compose", "podman", "podman-compose", "nerdctl", "kubectl", "oc", "lxc", "incus":
+		return true
+	}
+	return false
+}
+
+// interactive says whether there are options only, or one that says so, or standard input by its name.
 func interactive(args []string) bool {
-	return all(args, func(w string) bool { return strings.HasPrefix(w, "-") }) || slices.Contains(args, "-s") || slices.Contains(args, "-i")
+	script := false
+	for i, w := range args {
+		switch {
+		case w == "-s" || w == "-i", isStdin(w) && !script:
+			return true
+		case !strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "+"):
+			script = script || i == 0 || !takesValue(args[i-1])
+		}
+	}
+	return !script
+}
+
+// takesValue says whether a shell's option has a value of its own, which is no script.
+func takesValue(option string) bool {
+	switch option {
+	case "-O", "+O", "-o", "+o", "--rcfile", "--init-file":
+		return true
+	}
+	return false
+}
+
+func isStdin(w string) bool {
+	return w == "-" || w == "/dev/stdin" || w == "/dev/fd/0" || w == "/proc/self/fd/0"
 }
 
 func isServer(words []string) bool {

@@ -232,7 +232,9 @@ func TestGuesses(t *testing.T) {
 func TestOpensNothing(t *testing.T) {
 	for _, request := range []string{"sh", "bash", "/bin/bash -l", "zsh -i", "sh -s x", "sudo -i", "sudo -u root -s", "sudo bash", "sudo -u root borg serve", "sudo /usr/lib/openssh/sftp-server", "nice rsync --server -sr.", "env A=b unison -server", "hg -R a serve --stdio", "/usr/bin/cvs server", "su", "su -", "su - root", "env bash", "env A=b /bin/dash",
 		"timeout 5 sh", "python3", "python3.11 -", "perl", "busybox", "exit", "cd /", "exec sh", "./x", "a/b", "/a/../b", "internal-sftp", "/usr/lib/openssh/sftp-server -l INFO",
-		"borg serve", "borg --lock-wait 5 serve", "rsync --server -slogDtpre.iLsfxCIvu", "rsync --server --sender -s"} {
+		"borg serve", "borg --lock-wait 5 serve", "rsync --server -slogDtpre.iLsfxCIvu", "rsync --server --sender -s",
+		"bash -O extglob", "bash --rcfile /etc/bashrc", "bash /dev/stdin", "sh - ", "python3 /dev/fd/0", "perl /proc/self/fd/0", "nice -n 5 sh /dev/stdin", "timeout 5 bash -o vi",
+		"env -S 'bash -i'", "ssh-agent bash", "pkexec sh", "setarch x86_64 sh", "fakeroot", "unshare -r", "docker exec -i app sh", "docker compose exec app bash", "pwsh", "kubectl exec p -- sh"} {
 		answer := suggestFor(request)
 		judge(t, []string{request}, answer)
 		for _, rule := range parse(t, answer.Text).Rules {
@@ -241,7 +243,7 @@ func TestOpensNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, request := range []string{"uptime", "sh -c id", "python3 /opt/x.py", "sudo id", "sudo ./x cd", "echo sh", "hg pull", "borg list", "rsync --server . /a"} {
+	for _, request := range []string{"uptime", "sh -c id", "python3 /opt/x.py", "python3 /opt/x.py -", "bash -O extglob /opt/x.sh", "docker exec app id", "docker start sh", "fakeroot make", "sudo id", "sudo ./x cd", "echo sh", "hg pull", "borg list", "rsync --server . /a"} {
 		if text := suggestFor(request).Text; strings.Contains(text, "CHANGE-ME") {
 			t.Errorf("%q: nothing is to be changed:\n%s", request, text)
 		}
@@ -337,4 +339,19 @@ func FuzzSuggest(f *testing.F) {
 		requests = requests[:min(len(requests), 16)]
 		judge(t, requests, suggestFor(requests...))
 	})
+}
+
+// TestNoFolderOfAccess: no number of requests makes a rule for all files of a folder in which lies what decides on access.
+func TestNoFolderOfAccess(t *testing.T) {
+	for _, folder := range []string{"/home/u", "/home/u/.ssh", "/etc/ssh-gate/keys", "/root", "/var/log/ssh-gate"} {
+		var requests []string
+		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			requests = append(requests, "tee "+folder+"/"+name)
+		}
+		answer := suggestFor(requests...)
+		judge(t, requests, answer)
+		if allows(parse(t, answer.Text), "tee "+folder+"/other") {
+			t.Errorf("allows another file:\n%s", answer.Text)
+		}
+	}
 }

@@ -27,7 +27,7 @@ internal-error usage'
 _ssh_gate_findings='policy-missing policy-unreadable policy-unsafe policy-invalid changed-while-read stray-file no-policies config-missing
 config-unreadable config-unsafe config-invalid test-failed no-rules no-tests accept-unknown accept-unneeded users-unknown
 from-everything expired expires-soon never-expires never-matches placeholder-ambiguous takes-anything program-missing
-program-unsafe opens-shell opens-shell-confined runs-programs writes-anywhere reads-anywhere starts-pager no-containment
+program-unsafe script-unsafe opens-shell opens-shell-confined runs-programs writes-anywhere reads-anywhere starts-pager no-containment
 regex-takes-anything regex-takes-dash regex-takes-traversal regex-takes-empty regex-unescaped-dot path-without-access
 env-dangerous cwd-missing confine-path-missing confine-unsupported fallback-allow write-where-policies-lie needs-privileges keep-privileges
 key-line-without-policy policy-without-key-line key-line-faulty key-line-unrestricted key-line-other-binary'
