@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"runtime"
 	"strings"
 	"testing"
@@ -280,5 +281,17 @@ func TestAdministratorsPaths(t *testing.T) {
 		if err := within(t, d, func() { t.Error("it was made ready") }); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), missing) {
 			t.Errorf("%+v: %v", d, err)
 		}
+	}
+}
+
+// TestGaps: each version of Landlock holds what those before it did not, and what it does not hold is said.
+func TestGaps(t *testing.T) {
+	for abi, want := range []int{2, 5, 4, 3, 2, 1, 0, 0} {
+		if got := Gaps(abi, true); len(got) != want {
+			t.Errorf("version %d: %d gaps, want %d: %q", abi, len(got), want, got)
+		}
+	}
+	if got := Gaps(3, false); slices.Contains(got, "TCP is held by the filter of system calls alone") || len(got) != 2 {
+		t.Errorf("with network: %q", got)
 	}
 }

@@ -120,3 +120,29 @@ func TestLimitsBroken(t *testing.T) {
 		}
 	}
 }
+
+func TestLimitsWords(t *testing.T) {
+	p, faults := Parse("x", "x.toml", []byte(`
+limits = { sessions = 2, rate = "6/1h" }
+[[allow]]
+command = "a"
+limits = { timeout = "90s", cpu = "2s", memory = "64M", files = 9, file_size = "0", processes = 3, nice = 1, on_disconnect = "kill" }
+[[allow]]
+command = "b"
+limits.sessions = 1
+`))
+	if faults != nil {
+		t.Fatal(faults.Render())
+	}
+	for i, want := range []string{
+		"timeout 1m30s, sessions 2 for the key, rate 6/1h0m0s for the key, cpu 2s, memory 67108864 bytes, files 9, file_size 0 bytes, processes 3, nice 1, on_disconnect kill",
+		"sessions 1 for the rule",
+	} {
+		if got := strings.Join(p.Rules[i].Settings.Limits.Words(), ", "); got != want {
+			t.Errorf("rule %d: %s, want %s", i+1, got, want)
+		}
+	}
+	if got := (&Limits{}).Words(); got != nil {
+		t.Errorf("none: %q", got)
+	}
+}
