@@ -262,6 +262,7 @@ func sshd(t *testing.T) {
 	t.Helper()
 	testhost.Run(t, "cp", "/usr/share/openssh/sshd_config", "/etc/ssh/sshd_config")
 	check(t, os.RemoveAll("/etc/ssh/sshd_config.d"))
+	check(t, os.Mkdir("/etc/ssh/sshd_config.d", 0o755))
 	check(t, os.MkdirAll("/run/sshd", 0o755))
 	testhost.Run(t, "ssh-keygen", "-A")
 	write(t, "/tmp/known_hosts", "127.0.0.1 "+read(t, "/etc/ssh/ssh_host_ed25519_key.pub"))
