@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -143,7 +144,9 @@ func TestStatusesAndSignalsReachTheClient(t *testing.T) {
 		}
 	}
 	for _, signal := range []int{9, 15} {
-		if o := run(t, c.SSH(t, testsshd.Pipe, "probe kill", fmt.Sprint(signal))); o != (outcome{status: 255}) {
+		o := run(t, c.SSH(t, testsshd.Pipe, "probe kill", fmt.Sprint(signal)))
+		// A login shell that stays between sshd and the gate, as dash does, tells of the signal by a status of its own.
+		if o != (outcome{status: 255}) && (o.status != 128+signal || filepath.Base(account().shell) == "bash") {
 			t.Errorf("signal %d became %+v", signal, o)
 		}
 	}
