@@ -1,5 +1,5 @@
 // Package address reads IP addresses and networks, and compares them. It stands in for net/netip, which costs every login
-// 0.06 ms by being linked (it fills a table of zones before main, see docs/ARCHITECTURE.md); a test holds it against net/netip.
+// 0.06 ms by being linked (it fills a table of zones before main, see ARCHITECTURE.md); a test holds it against net/netip.
 package address
 
 import (

@@ -37,15 +37,14 @@ type survey struct {
 // gatedAccount is an account that the gate stands before: by its login shell, or by a line of its keys.
 type gatedAccount struct {
 	session.Account
-	keyFiles  []string // that name the gate
-	loose     int      // lines of them that name it without restrict
-	open      int      // key lines of the account that name another command, or none
-	byProof   bool     // some line has --key-from
-	ownKeys   bool     // the account itself may write a file of its keys
-	settings  sshd.Settings
-	unseen    error // why sshd's settings are not known
-	isShell   bool
-	hasPolicy bool
+	keyFiles []string // that name the gate
+	loose    int      // lines of them that name it without restrict
+	open     int      // key lines of the account that name another command, or none
+	byProof  bool     // some line has --key-from
+	ownKeys  bool     // the account itself may write a file of its keys
+	settings sshd.Settings
+	unseen   error // why sshd's settings are not known
+	isShell  bool
 }
 
 const (
@@ -149,11 +148,8 @@ func (h *survey) kernel() []finding {
 	if abi == 0 {
 		version = "no Landlock"
 	}
-	probe := &confine.Domain{NoNetwork: h.network > 0, Program: "/proc/self/exe"}
-	refused := confine.Try(probe)
-	var unsupported *confine.UnsupportedError
 	switch {
-	case errors.As(refused, &unsupported) && h.confined > h.fallback:
+	case confine.Lacks(abi, h.network > 0) != "" && h.confined > h.fallback:
 		return []finding{bad("use a kernel of Linux 6.7 or newer with landlock in its list of security modules (lsm=), or write fallback = \"allow\" into confine",
 			"the kernel has %s, so the gate refuses the confined rules of %s", version, plural(h.confined-h.fallback, "policy", "policies"))}
 	case gaps != "" && h.confined > 0:
@@ -188,9 +184,7 @@ func (h *survey) counts(group int) []finding {
 func (h *survey) readAccounts() {
 	for _, a := range loginAccounts() {
 		gated := gatedAccount{Account: a, isShell: filepath.Base(a.Shell) == gateBinary}
-		gated.settings, gated.unseen = nil, nil
-		files := defaultKeyFiles(a.Home)
-		switch err := h.readKeys(&gated, files); {
+		switch err := h.readKeys(&gated, defaultKeyFiles(a.Home)); {
 		case err == nil:
 		case errors.Is(err, fs.ErrPermission):
 			h.unseenKeys++
@@ -211,8 +205,6 @@ func (h *survey) readAccounts() {
 				gated = again
 			}
 		}
-		_, err := os.Stat(filepath.Join(policy.UsersDir, a.Name+".toml"))
-		gated.hasPolicy = err == nil
 		h.accounts = append(h.accounts, gated)
 	}
 }

@@ -74,12 +74,7 @@ func (e *examination) summary() string {
 	return text
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
-}
+func counted(n int, what string) string { return plural(n, what, what+"s") }
 
 func colourOf(s lint.Severity) string {
 	switch s {

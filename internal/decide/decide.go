@@ -157,18 +157,19 @@ type found struct {
 
 func search(in Input, words []string, problem *argv.Problem) found {
 	near, work := miss{}, budget{}
-	observe := in.Observe
-	if observe == nil {
-		observe = func(Step) {}
-	}
+	watched := in.Observe != nil
 	for i := range in.Policy.Rules {
 		rule := &in.Policy.Rules[i]
 		if rule.Raw != "" {
 			if rule.Raw == in.Request {
-				observe(Step{Rule: rule, Pattern: -1, Matched: true})
+				if watched {
+					in.Observe(Step{Rule: rule, Pattern: -1, Matched: true})
+				}
 				return found{rule: rule, program: rule.Run.Program(), argv: template(rule.Run, nil)}
 			}
-			observe(Step{Rule: rule, Pattern: -1, Why: "the request is not exactly its raw text"})
+			if watched {
+				in.Observe(Step{Rule: rule, Pattern: -1, Why: "the request is not exactly its raw text"})
+			}
 			continue
 		}
 		if problem != nil {
@@ -179,15 +180,19 @@ func search(in Input, words []string, problem *argv.Problem) found {
 			program, argv, ok := m.match()
 			if work.spent() {
 				const tooMany = "a word could be cut into values in more ways than are tried"
-				observe(Step{Rule: rule, Pattern: j, Why: tooMany})
+				if watched {
+					in.Observe(Step{Rule: rule, Pattern: j, Why: tooMany})
+				}
 				return found{nearest: tooMany + ", by rule " + rule.Label()}
 			}
 			if ok {
-				observe(Step{Rule: rule, Pattern: j, Matched: true, Took: m.took()})
+				if watched {
+					in.Observe(Step{Rule: rule, Pattern: j, Matched: true, Took: m.took()})
+				}
 				return found{rule: rule, program: program, argv: argv, places: m.places}
 			}
-			if in.Observe != nil {
-				observe(Step{Rule: rule, Pattern: j, Why: m.missed()})
+			if watched {
+				in.Observe(Step{Rule: rule, Pattern: j, Why: m.missed()})
 			}
 			near.consider(rule, &m)
 		}

@@ -87,8 +87,8 @@ func TestText(t *testing.T) {
 func TestNothingElse(t *testing.T) {
 	p := parse(t, example)
 	for _, text := range []string{Text(p), JSON(p)} {
-		for _, private := range []string{"secret", "TOKEN", "/opt", "restart\"", "\x1b"} {
-			if strings.Contains(text, private) && private != "restart\"" {
+		for _, private := range []string{"secret", "TOKEN", "/opt", "\x1b"} {
+			if strings.Contains(text, private) {
 				t.Errorf("the list tells %q:\n%s", private, text)
 			}
 		}
