@@ -120,3 +120,26 @@ func TestReportIsWhole(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
+
+// TestProgress: a long examination tells how far it is, on a terminal alone, and wipes that away at its end.
+func TestProgress(t *testing.T) {
+	for _, c := range []struct {
+		on   bool
+		of   int
+		want string
+	}{
+		{true, progressFrom, "\r0 of 200 policies checked\r\x1b[K"}, {true, progressFrom - 1, ""}, {false, progressFrom, ""},
+	} {
+		var errs bytes.Buffer
+		p := progress{c: &call{errs: &errs}, on: c.on}
+		p.step(0, c.of)
+		p.step(1, c.of) // too soon for another
+		p.done()
+		if got := errs.String(); got != c.want {
+			t.Errorf("%d policies, on a terminal %v: %q, want %q", c.of, c.on, got, c.want)
+		}
+	}
+	if p := (&call{errs: &bytes.Buffer{}}).newProgress(); p.on {
+		t.Error("what is no terminal is told of progress")
+	}
+}
