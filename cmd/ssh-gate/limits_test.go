@@ -217,7 +217,7 @@ func TestExecFailsUnderLimits(t *testing.T) {
 	check(t, os.WriteFile("/usr/bin/no-format", []byte("echo no kernel starts this\n"), 0o755))
 	const own = "/home/deploy/log"
 	for name, limits := range map[string]string{
-		"none": "", "file_size": `file_size = "0"`, "files": `files = 3`, "memory": `memory = "16M"`, "processes": `processes = 1`, "cpu": `cpu = "1s"`,
+		"none": "", "file_size": `file_size = "0"`, "files": `files = 3`, "memory": `memory = "4G"`, "little memory": `memory = "16M"`, "processes": `processes = 1`, "cpu": `cpu = "1s"`,
 		"timeout": `timeout = "100s"`, "nice": `nice = 19`, "on_disconnect": `on_disconnect = "kill"`, "sessions": `sessions = 1`,
 	} {
 		check(t, os.WriteFile("/etc/ssh-gate/keys/deploy.toml", []byte("[[allow]]\ncommand = \"no-format\"\nlimits = { "+limits+" }\n"), 0o644))
@@ -234,6 +234,9 @@ func TestExecFailsUnderLimits(t *testing.T) {
 			o := run(t, cmd)
 			text, err := os.ReadFile(log)
 			check(t, err)
+			if name == "little memory" && strings.HasPrefix(o.stderr, "fatal error: runtime: out of memory") {
+				continue // the gate itself has more already, and Go's runtime may want another thread just then; nothing ran
+			}
 			if o.status != 69 || !strings.HasPrefix(o.stderr, "ssh-gate: the program cannot be started (ref ") {
 				t.Errorf("%s, %s: %d, %.500q", name, gate, o.status, o.stderr)
 			}
