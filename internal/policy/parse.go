@@ -253,7 +253,7 @@ func (r *ruleReader) read(rule *Rule, number int, defaults Settings) {
 		if !IsName(name) {
 			r.fault("name", strconv.QuoteToASCII(name)+" is no name", "write letters, digits and . _ -, a letter or digit first, at most 64")
 		}
-		if name == expectAllow || name == expectDeny {
+		if IsReserved(name) {
 			r.fault("name", "a test that expects "+strconv.QuoteToASCII(name)+" could not tell the rule from the word", "give the rule another name")
 		}
 	}
@@ -506,6 +506,9 @@ func (r *ruleReader) available(rule *Rule, name string, repeat Repeat) error {
 	}
 	return nil
 }
+
+// IsReserved says whether no rule may have the name: what a test expects could not tell it from the words "allow" and "deny".
+func IsReserved(name string) bool { return name == expectAllow || name == expectDeny }
 
 // IsName says whether s is a name of a key or of a rule: [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 func IsName(s string) bool {

@@ -263,7 +263,7 @@ func TestHolds(t *testing.T) {
 		"command = 'a {x} c'":                                                                  false,
 		"command = 'a b c":                                                                     false,
 	} {
-		if got := holds("[[allow]]\n"+text+"\n", rows); got != want {
+		if got := holds("[[allow]]\n"+text+"\n", rows) == ""; got != want {
 			t.Errorf("%s: %t", text, got)
 		}
 	}
@@ -304,11 +304,22 @@ func TestTooMuchForRules(t *testing.T) {
 	long := []string{"p " + strings.Repeat("x", 9<<10), "r " + strings.Repeat("y", 9<<10), "p a b", "q" + strings.Repeat(" x", 300), "q" + strings.Repeat(" x", 299) + " y", strings.Repeat("z", argv.MaxRequest+1)}
 	answer := suggestFor(long...)
 	judge(t, long, answer)
-	if n := strings.Count(answer.Text, "too long for a rule"); n != 4 {
+	if n := strings.Count(answer.Text, "and no rule for it: "); n != 5 {
 		t.Errorf("%d told of\n%.2000s", n, answer.Text)
 	}
 	if !strings.Contains(answer.Text, "longer than the 65536 bytes") {
 		t.Error("nothing is said of the request that was not read")
+	}
+}
+
+// TestReservedNames: a program whose name no rule may have gets a rule all the same.
+func TestReservedNames(t *testing.T) {
+	for _, request := range []string{"allow", "deny", "allow x", "/usr/bin/deny", "git allow", "systemctl allow x", "-allow"} {
+		answer := suggestFor(request)
+		judge(t, []string{request}, answer)
+		if answer.Rules != 1 {
+			t.Errorf("%q:\n%s", request, answer.Text)
+		}
 	}
 }
 

@@ -53,8 +53,8 @@ func (w *writer) rule(d *draft) {
 	if w.full(len(d.rows)) {
 		return
 	}
-	text, name, ok := w.spell(d)
-	if !ok && len(d.patterns) == 1 && len(d.rows) > 1 {
+	text, name, fault := w.spell(d)
+	if fault != "" && len(d.patterns) == 1 && len(d.rows) > 1 {
 		for chunk := range slices.Chunk(d.rows, maxCommands) {
 			exact := literal(chunk...)
 			exact.label, exact.lines, exact.notes = d.label, d.lines, d.notes
@@ -63,14 +63,14 @@ func (w *writer) rule(d *draft) {
 		return
 	}
 	switch {
-	case !ok && len(d.rows) > 1: // one of them is too much for a policy
+	case fault != "" && len(d.rows) > 1: // one of them is too much for a policy
 		for _, s := range d.rows {
 			exact := literal(s)
 			exact.label, exact.lines, exact.notes = d.label, d.lines, d.notes
 			w.rule(exact)
 		}
-	case !ok:
-		fmt.Fprintf(w, "\n# %s: too long for a rule: %s\n", times(d.rows), quoteShown(d.rows[0].text))
+	case fault != "":
+		fmt.Fprintf(w, "\n# %s, and no rule for it: %s: %s\n", times(d.rows), shown(fault, maxShown), quoteShown(d.rows[0].text))
 	case w.Len()+len(text) > maxOutput:
 		w.left += len(d.rows)
 	default:
@@ -88,8 +88,8 @@ func (w *writer) full(rows int) bool {
 	return true
 }
 
-// spell spells a rule out, and says whether it does what it is for.
-func (w *writer) spell(d *draft) (text, name string, ok bool) {
+// spell spells a rule out, and says what keeps it from doing what it is for; empty where nothing does.
+func (w *writer) spell(d *draft) (text, name, fault string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n# %s", times(d.rows))
 	if len(d.rows) > 1 {
@@ -137,7 +137,7 @@ func (w *writer) name(d *draft) string {
 func (w *writer) unique(label string) string {
 	label = tidy(label)
 	name := label
-	for i := 2; w.names[name]; i++ {
+	for i := 2; w.names[name] || policy.IsReserved(name); i++ {
 		name = label + "-" + strconv.Itoa(i)
 	}
 	return name
@@ -377,29 +377,32 @@ func quote(s string) string {
 // stranger is a word that no client is likely to have sent.
 const stranger = "\u2603 no such word"
 
-// holds says whether a rule parses, allows its own requests, and none with a word more, another program or, in the place of one of the
-// first request's words, something that was never seen.
-func holds(text string, rows []*seen) bool {
+// holds says what is wrong with a rule; nothing, if it parses, allows its own requests, and none with a word more, another program or, in
+// the place of one of the first request's words, something that was never seen.
+func holds(text string, rows []*seen) string {
 	p, faults := policy.Parse("suggested", "suggested.toml", []byte(text))
 	if faults != nil {
-		return false
+		return faults[0].Message
 	}
 	allowed := func(request string) bool {
 		return decide.Decide(decide.Input{Policy: p, Files: everywhere{}, Request: request}).Allowed
 	}
 	for _, s := range rows {
-		if !allowed(s.text) || allowed(argv.Quote(append(slices.Clone(s.words), stranger))) {
-			return false
+		switch {
+		case !allowed(s.text):
+			return "a rule of these words does not match it"
+		case allowed(argv.Quote(append(slices.Clone(s.words), stranger))):
+			return "the rule would take any word more"
 		}
 	}
 	for i := range rows[0].words {
 		other := slices.Clone(rows[0].words)
 		other[i] = stranger
 		if allowed(argv.Quote(other)) {
-			return false
+			return "the rule would take any word in the place of " + argv.Quote(rows[0].words[i:i+1])
 		}
 	}
-	return true
+	return ""
 }
 
 // everywhere is a host with every program and no links: a guess is judged by its text.
