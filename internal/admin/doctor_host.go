@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/confine"
+	"example.org/ssh-gate/internal/forced"
 	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/policy"
@@ -47,10 +48,8 @@ type gatedAccount struct {
 	isShell  bool
 }
 
-const (
-	maxAccounts = 100 // gated ones, for each of which sshd is asked
-	gateBinary  = "ssh-gate"
-)
+// maxAccounts bounds the gated accounts, for each of which sshd is asked.
+const maxAccounts = 100
 
 func (c *call) surveyHost() *survey {
 	h := &survey{}
@@ -183,7 +182,7 @@ func (h *survey) counts(group int) []finding {
 // readAccounts finds the gated accounts, and asks sshd about each.
 func (h *survey) readAccounts() {
 	for _, a := range loginAccounts() {
-		gated := gatedAccount{Account: a, isShell: filepath.Base(a.Shell) == gateBinary}
+		gated := gatedAccount{Account: a, isShell: forced.IsGate(a.Shell)}
 		switch err := h.readKeys(&gated, defaultKeyFiles(a.Home)); {
 		case err == nil:
 		case errors.Is(err, fs.ErrPermission):
@@ -227,7 +226,7 @@ func (h *survey) readKeys(a *gatedAccount, files []string) error {
 			if lines[i].Kind != keyline.Key {
 				continue
 			}
-			call, ok := lines[i].Gate()
+			call, ok := gateCall(&lines[i])
 			if !ok {
 				a.open++
 				continue
@@ -346,7 +345,7 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 		is(!a.isShell, "leave "+name+" out of AcceptEnv"+reload, "clients may send the variable "+name+" to the login shell")
 	}
 	if command := s.Value("forcecommand"); command != "" && command != "none" {
-		_, ok := keyline.ForcedCommand(command)
+		_, ok := forced.Command(command)
 		is(!ok, "ForceCommand /usr/bin/ssh-gate --key-from fingerprint"+reload, "ForceCommand "+command+" runs in place of the gate")
 	}
 	password := s.Value("passwordauthentication") == "yes" || s.Value("kbdinteractiveauthentication") == "yes"

@@ -427,7 +427,7 @@ func edit(old []byte, line *keyline.Line, replace bool) (*edited, error) {
 // told says what a line lets a key do.
 func told(l *keyline.Line) string {
 	command, forced := l.Command()
-	switch call, ok := l.Gate(); {
+	switch call, ok := gateCall(l); {
 	case !forced:
 		return "without a command, so that it opens a shell"
 	case ok && call.Key != "":

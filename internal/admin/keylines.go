@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.org/ssh-gate/internal/forced"
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
@@ -47,7 +47,7 @@ func (e *examination) keyLines(files []listed) {
 				continue
 			}
 			for i := range lines {
-				call, ok := lines[i].Gate()
+				call, ok := gateCall(&lines[i])
 				if call.Problem != "" {
 					e.tellKeyLine(file, &lines[i], "key-line-faulty", call.Problem, "")
 				}
@@ -74,20 +74,23 @@ func (e *examination) keyLines(files []listed) {
 	}
 }
 
+// gateCall is the call of the gate in a key line's command=, if there is one.
+func gateCall(line *keyline.Line) (forced.Call, bool) {
+	command, _ := line.Command()
+	return forced.Command(command)
+}
+
 // calledPolicy is the file of the policy that a call of the gate names; empty where that takes the proof of the key. sshd starts the gate
 // in the account's home.
-func calledPolicy(call *keyline.Call, home string) string {
-	file := call.Policy
-	if call.Key != "" {
-		file = filepath.Join(cmp.Or(call.PolicyDir, policy.KeysDir), call.Key+".toml")
-	}
-	switch {
+func calledPolicy(call *forced.Call, home string) string {
+	switch file := call.File(); {
 	case file == "":
 		return ""
 	case filepath.IsAbs(file):
 		return filepath.Clean(file)
+	default:
+		return filepath.Join(home, file)
 	}
-	return filepath.Join(home, file)
 }
 
 func (e *examination) tellKeyLine(file string, line *keyline.Line, id, message, hint string) {
@@ -95,7 +98,7 @@ func (e *examination) tellKeyLine(file string, line *keyline.Line, id, message, 
 	e.add(&lint.Finding{Kind: kind, Fault: &policy.Fault{File: file, Line: line.Number, Col: 1, Len: 1, Message: message, Hint: hint, Source: line.Text}})
 }
 
-func (e *examination) keyLine(file string, line *keyline.Line, call *keyline.Call, target string) {
+func (e *examination) keyLine(file string, line *keyline.Line, call *forced.Call, target string) {
 	tell := func(id, message, hint string) { e.tellKeyLine(file, line, id, message, hint) }
 	if target != "" {
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {

@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"example.org/ssh-gate/internal/keyline"
+	"example.org/ssh-gate/internal/forced"
 )
 
-func called(t *testing.T, command string) keyline.Call {
+func called(t *testing.T, command string) forced.Call {
 	t.Helper()
-	call, ok := keyline.ForcedCommand(command)
+	call, ok := forced.Command(command)
 	if !ok {
 		t.Fatalf("%s is no call", command)
 	}

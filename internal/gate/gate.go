@@ -12,6 +12,7 @@ import (
 
 	"example.org/ssh-gate/internal/confine"
 	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/forced"
 	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/launch"
 	"example.org/ssh-gate/internal/listing"
@@ -90,7 +91,7 @@ func (g *gate) run(argv []string, env func() []string) int {
 // What a login shell is given may be the client's, so it is not looked at here: it can point nowhere else.
 func (g *gate) prepare(args []string, shell bool) *ending {
 	lent := privilege.Held()
-	away := !shell && pointsElsewhere(args)
+	away := !shell && forced.PointsElsewhere(args)
 	if lent.Setuid() || away {
 		if end := giveBack(lent); end != nil {
 			return end
@@ -130,13 +131,13 @@ func (g *gate) openShared(group int) {
 
 // readShell takes what a login shell was given: the options of a forced command, or a request.
 func (g *gate) readShell(args []string) *ending {
-	_, forced := g.session.Env("SSH_ORIGINAL_COMMAND")
-	o, request, err := shellOptions(args, forced)
+	_, isForced := g.session.Env("SSH_ORIGINAL_COMMAND")
+	o, request, err := shellOptions(args, isForced)
 	if err != nil {
 		return &ending{reason: record.Usage, err: err}
 	}
 	g.options = o
-	if !forced {
+	if !isForced {
 		g.session.Request = request
 	}
 	return nil

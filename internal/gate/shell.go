@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"example.org/ssh-gate/internal/argv"
+	"example.org/ssh-gate/internal/forced"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 )
@@ -21,44 +22,36 @@ func IsLoginShell(argv []string) bool {
 }
 
 // shellOptions reads such a command line. request is the client's, where the account's own policy is to decide.
-func shellOptions(args []string, forced bool) (o *options, request string, err error) {
+func shellOptions(args []string, isForced bool) (o *options, request string, err error) {
 	switch {
 	case len(args) == 0:
 		return accountOptions(), "", nil // interactive
 	case len(args) != 2 || args[0] != "-c":
-		return nil, "", usageError("a login shell takes nothing, or -c and one command")
-	case !forced:
+		return nil, "", forced.Error("a login shell takes nothing, or -c and one command")
+	case !isForced:
 		return accountOptions(), args[1], nil
 	}
 	words, problem := argv.Split(args[1])
 	if problem != nil {
-		return nil, "", usageError("the forced command of the key line is no plain command: " + problem.Error())
+		return nil, "", forced.Error("the forced command of the key line is no plain command: " + problem.Error())
 	}
-	if len(words) == 0 || words[0] != ownName && !strings.HasSuffix(words[0], "/"+ownName) {
-		return nil, "", usageError("the forced command of the key line does not call ssh-gate, and this account's login shell runs nothing else")
+	if len(words) == 0 || !forced.IsGate(words[0]) {
+		return nil, "", forced.Error("the forced command of the key line does not call ssh-gate, and this account's login shell runs nothing else")
 	}
 	for _, word := range words[1:] {
 		// Whoever writes the account's authorized_keys may write this text, and files of his own as well.
-		if name, _, _ := strings.Cut(word, "="); strings.HasPrefix(name, "--") && name != "--key" && name != "--key-from" {
-			return nil, "", usageError("where ssh-gate is the login shell, a key line may give it --key or --key-from alone, not " + strconv.QuoteToASCII(name))
+		if name, _, _ := strings.Cut(word, "="); strings.HasPrefix(name, "--") && name != forced.KeyOption && name != forced.KeyFromOption {
+			return nil, "", forced.Error("where ssh-gate is the login shell, a key line may give it --key or --key-from alone, not " + strconv.QuoteToASCII(name))
 		}
 	}
 	o, err = parseOptions(words[1:])
 	return o, "", err
 }
 
-const ownName = "ssh-gate"
-
 // accountOptions are those of a login that the account's own policy decides. Its name is not known yet.
 func accountOptions() *options {
 	return &options{config: policy.ConfigFile, account: true}
 }
-
-// Where --key-from finds the name of the key.
-const (
-	fromFingerprint = "fingerprint"
-	fromCertID      = "cert-id"
-)
 
 // chooseKey names the key and the policy where that takes the session: by the account, or by the proof of the key.
 func (g *gate) chooseKey() *ending {
@@ -84,7 +77,7 @@ func (g *gate) chooseKey() *ending {
 // agree: which of them is meant nobody says.
 func (g *gate) provedName() (string, error) {
 	proved, err := g.session.Fingerprints()
-	if g.options.keyFrom == fromCertID {
+	if g.options.keyFrom == forced.CertificateID {
 		proved, err = g.session.CertificateIDs()
 	}
 	if err != nil {
@@ -96,7 +89,7 @@ func (g *gate) provedName() (string, error) {
 		}
 	}
 	name := proved[0]
-	if g.options.keyFrom == fromFingerprint {
+	if g.options.keyFrom == forced.Fingerprint {
 		name = fileName(name)
 	}
 	if !policy.IsName(name) {

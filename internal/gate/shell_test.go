@@ -33,8 +33,8 @@ func TestShellOptionsOfRequest(t *testing.T) {
 		t.Errorf("interactive: %+v, %q, %v", o, request, err)
 	}
 	for _, args := range [][]string{{"-c"}, {"x"}, {"-c", "x", "y"}, {"-lc", "x"}, {"--", "x"}, {"--key", "x"}} {
-		for _, forced := range []bool{false, true} {
-			if o, _, err := shellOptions(args, forced); err == nil || o != nil {
+		for _, isForced := range []bool{false, true} {
+			if o, _, err := shellOptions(args, isForced); err == nil || o != nil {
 				t.Errorf("%q: %+v", args, o)
 			}
 		}

@@ -29,6 +29,7 @@ var rooms = []string{
 	"internal/keyline",
 	"internal/sshd",
 	"internal/policy",
+	"internal/forced",
 	"internal/record",
 	"internal/host",
 	"internal/listing",

@@ -103,40 +103,6 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-func TestForcedCommand(t *testing.T) {
-	for text, want := range map[string]Call{
-		"/usr/bin/ssh-gate --key deploy":                           {Program: "/usr/bin/ssh-gate", Key: "deploy"},
-		"ssh-gate --key=deploy --config=/c":                        {Program: "ssh-gate", Key: "deploy", Config: "/c"},
-		"/usr/bin/ssh-gate --key-from cert-id --policy-dir '/a b'": {Program: "/usr/bin/ssh-gate", KeyFrom: "cert-id", PolicyDir: "/a b"},
-		`"/usr/bin/ssh-gate" --policy /p.toml`:                     {Program: "/usr/bin/ssh-gate", Policy: "/p.toml"},
-		"/usr/bin/ssh-gate":                                        {Program: "/usr/bin/ssh-gate", Problem: "the gate takes one of --key, --key-from and --policy"},
-		"/usr/bin/ssh-gate --key":                                  {Program: "/usr/bin/ssh-gate", Problem: "--key takes one value, once"},
-		"/usr/bin/ssh-gate --key a --key b":                        {Program: "/usr/bin/ssh-gate", Key: "a", Problem: "--key takes one value, once"},
-		"/usr/bin/ssh-gate --key a --key-from cert-id":             {Program: "/usr/bin/ssh-gate", Key: "a", KeyFrom: "cert-id", Problem: "the gate takes one of --key, --key-from and --policy"},
-		"/usr/bin/ssh-gate --policy /p --policy-dir /d":            {Program: "/usr/bin/ssh-gate", Policy: "/p", PolicyDir: "/d", Problem: "the gate takes no --policy-dir beside --policy"},
-		"/usr/bin/ssh-gate --key-from name":                        {Program: "/usr/bin/ssh-gate", KeyFrom: "name", Problem: "--key-from takes fingerprint or cert-id"},
-		"/usr/bin/ssh-gate --key a 'x\u00e9'":                      {Program: "/usr/bin/ssh-gate", Key: "a", Problem: `the gate does not know "x\u00e9"`},
-	} {
-		l := one(t, Valued("command", text).String()+" "+sample)
-		if got, ok := l.Gate(); !ok || got != want {
-			t.Errorf("%q: %+v, %t", text, got, ok)
-		}
-	}
-	for _, text := range []string{"", "true", "/bin/sh -c 'ssh-gate --key x'", "ssh-gate2 --key x", "/usr/bin/ssh-gate/x", "x/ssh-gate.sh"} {
-		if got, ok := ForcedCommand(text); ok || got.Problem != "" {
-			t.Errorf("%q: %+v, %t", text, got, ok)
-		}
-	}
-	for _, text := range []string{"/usr/bin/ssh-gate --key $KEY", "cd /; ssh-gate --key x", "/usr/bin/ssh-gate --key 'x"} {
-		if got, ok := ForcedCommand(text); ok || !strings.HasPrefix(got.Problem, "a shell stands before the gate: ") {
-			t.Errorf("%q: %+v, %t", text, got, ok)
-		}
-	}
-	if _, ok := (&Line{}).Gate(); ok {
-		t.Error("a line without a command calls the gate")
-	}
-}
-
 // TestAsSSHKeygen holds types, sizes, fingerprints and foreign formats against what ssh-keygen says and writes.
 func TestAsSSHKeygen(t *testing.T) {
 	dir := t.TempDir()
