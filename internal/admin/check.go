@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -170,36 +169,17 @@ type listed struct {
 	plain bool // it lies where no gate reads, so its place is not judged
 }
 
-// maxListed bounds, in files, a folder of policies.
-const maxListed = 1_000_000
-
 func (e *examination) folder(dir string, account bool) []listed {
-	folder, err := os.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) && (account || e.dir == "") {
-		return nil
-	}
-	if err != nil {
-		e.about("policy-unreadable", dir, "the folder cannot be looked at: "+reasonOf(err))
-		return nil
-	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(maxListed)
-	if err != nil && !errors.Is(err, io.EOF) {
+	policies, stray, err := listPolicies(dir, e.dir != "", account)
+	if err != nil && !(errors.Is(err, fs.ErrNotExist) && (account || e.dir == "")) {
 		e.about("policy-unreadable", dir, "the folder cannot be looked at: "+reasonOf(err))
 	}
-	slices.Sort(names)
-	var files []listed
-	for _, name := range names {
-		file := filepath.Join(dir, name)
-		key, ok := strings.CutSuffix(name, ".toml")
-		if !ok || !policy.IsName(key) {
-			e.about("stray-file", file, "no key can name this file, so nothing reads it")
-			continue
-		}
-		if account {
-			key = accountKeys + key
-		}
-		files = append(files, listed{host.Source{Key: key, File: file, Pointed: e.dir != "", Account: account}, true, false})
+	for _, file := range stray {
+		e.about("stray-file", file, "no key can name this file, so nothing reads it")
+	}
+	files := make([]listed, len(policies))
+	for i := range policies {
+		files[i] = listed{Source: policies[i], fresh: true}
 	}
 	return files
 }

@@ -63,7 +63,7 @@ func (h *survey) readFolder(dir string, account bool) {
 	// What is asked for does not exist; whether it could be trusted is what the folders say.
 	probe := host.Source{Key: "probe", File: filepath.Join(dir, ".probe"), Account: false}
 	_, problem := probe.Policy()
-	names, err := os.ReadDir(dir)
+	policies, _, err := listPolicies(dir, false, account)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && account:
 		return
@@ -80,13 +80,8 @@ func (h *survey) readFolder(dir string, account bool) {
 		h.folder = &f
 		return
 	}
-	for _, entry := range names {
-		key, ok := strings.CutSuffix(entry.Name(), ".toml")
-		if !ok || !policy.IsName(key) {
-			continue
-		}
-		h.policies++
-		source := host.Source{Key: key, File: filepath.Join(dir, entry.Name()), Account: account}
+	h.policies += len(policies)
+	for _, source := range policies {
 		p, problem := source.Policy()
 		if problem != nil {
 			h.faulty = append(h.faulty, source.File)

@@ -9,10 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"example.org/ssh-gate/internal/host"
 	"example.org/ssh-gate/internal/logbook"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
@@ -188,20 +186,14 @@ func (s *source) unnamed() bool {
 
 // policies reads all policies of the folder, in the order of their names.
 func (o *unusedOptions) policies() ([]source, error) {
-	entries, err := os.ReadDir(o.dir)
+	listed, _, err := listPolicies(o.dir, o.ownDir, false)
 	if err != nil {
 		return nil, err
 	}
 	var all []source
-	for _, e := range entries {
-		key, ok := strings.CutSuffix(e.Name(), ".toml")
-		if !ok || !policy.IsName(key) {
-			continue
-		}
-		file := filepath.Join(o.dir, e.Name())
-		at := host.Source{Key: key, File: file, Pointed: o.ownDir}
-		s := source{Policy: &policy.Policy{Name: key, File: file}}
-		if info, err := os.Stat(file); err == nil {
+	for _, at := range listed {
+		s := source{Policy: &policy.Policy{Name: at.Key, File: at.File}}
+		if info, err := os.Stat(at.File); err == nil {
 			s.changed = info.ModTime()
 		}
 		if p, problem := at.Policy(); problem != nil {
