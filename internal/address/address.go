@@ -31,6 +31,17 @@ func Parse(s string) (Addr, bool) {
 	return parse6(s)
 }
 
+// ParseZoned is Parse for an address that may have a zone, RFC 4007 11, as a link-local one has: fe80::1%eth0. No comparison looks at it.
+// What the zone may be is the caller's to say; it is empty where there is none.
+func ParseZoned(s string) (a Addr, zone string, ok bool) {
+	text, zone, zoned := strings.Cut(s, "%")
+	a, ok = Parse(text)
+	if !ok || zoned && zone == "" {
+		return Addr{}, "", false
+	}
+	return a, zone, true
+}
+
 func mapped(v4 [4]byte, ok bool) (Addr, bool) {
 	if !ok {
 		return Addr{}, false

@@ -209,6 +209,23 @@ func FuzzParseNetwork(f *testing.F) {
 	})
 }
 
+// TestParseZoned: an address and its zone, as netip reads them.
+func TestParseZoned(t *testing.T) {
+	for s, want := range map[string]string{
+		"fe80::1": "", "fe80::1%eth0": "eth0", "fe80::1%2": "2", "fe80::1%a%b": "a%b", "fe80::1% \x1b": " \x1b", "192.0.2.1": "",
+	} {
+		a, zone, ok := ParseZoned(s)
+		if n := netip.MustParseAddr(s); !ok || zone != want || zone != n.Zone() || asNetip(a) != n.WithZone("") {
+			t.Errorf("%q: %v, %q, %t", s, asNetip(a), zone, ok)
+		}
+	}
+	for _, s := range []string{"", "%", "%eth0", "fe80::1%", "fe80:%eth0::1", "eth0%fe80::1", "fe80::1 %eth0", "192.0.2.1%"} {
+		if a, zone, ok := ParseZoned(s); ok || zone != "" || a != (Addr{}) {
+			t.Errorf("%q: %v, %q, %t", s, asNetip(a), zone, ok)
+		}
+	}
+}
+
 func compareAddress(s string) error {
 	got, ok := Parse(s)
 	want, err := netip.ParseAddr(s)

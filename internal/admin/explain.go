@@ -93,8 +93,7 @@ func explain(c *call) int {
 }
 
 func isAddress(text string) bool {
-	text, _, _ = strings.Cut(text, "%")
-	_, ok := address.Parse(text)
+	_, _, ok := address.ParseZoned(text)
 	return ok
 }
 

@@ -86,7 +86,6 @@ func among(wanted []string, value string) bool {
 }
 
 func (f *filter) fromClient(text string) bool {
-	text, _, _ = strings.Cut(text, "%") // the zone of a link-local one
-	ip, ok := address.Parse(text)
+	ip, _, ok := address.ParseZoned(text)
 	return ok && slices.ContainsFunc(f.clients, func(n address.Network) bool { return n.Contains(ip) })
 }

@@ -74,8 +74,7 @@ func (q *question) complete(p *policy.Policy, now time.Time) {
 
 // input is the question as the gate would put it.
 func (q *question) input(p *policy.Policy, files policy.Files, observe func(decide.Step)) decide.Input {
-	text, _, _ := strings.Cut(q.ip, "%") // the zone of a link-local address
-	addr, _ := address.Parse(text)
+	addr, _, _ := address.ParseZoned(q.ip)
 	return decide.Input{
 		Policy: p, Files: files, Request: q.request,
 		User: q.user, ClientIP: q.ip, ClientAddr: addr, Now: q.at,

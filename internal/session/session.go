@@ -66,7 +66,7 @@ func New(env Environ, uid int) (*Session, error) {
 	s.Account, err = lookup(uid, env, s.remote)
 	if f, ok := endpoints(connection, "apap"); ok {
 		s.Connection = connection
-		if s.ClientAddr, ok = address.Parse(withoutZone(f[0])); ok {
+		if s.ClientAddr, ok = parseAddress(f[0]); ok {
 			port, _ := strconv.ParseUint(f[1], 10, 16)
 			s.ClientIP, s.ClientPort = f[0], uint16(port)
 		}
@@ -96,19 +96,17 @@ func endpoints(text, form string) ([]string, bool) {
 			if _, err := strconv.ParseUint(field, 10, 16); err != nil {
 				return nil, false
 			}
-		} else if _, ok := address.Parse(withoutZone(field)); !ok && field != "UNKNOWN" {
+		} else if _, ok := parseAddress(field); !ok && field != "UNKNOWN" {
 			return nil, false
 		}
 	}
 	return f, true
 }
 
-// withoutZone cuts the zone from a link-local address such as fe80::1%eth0; a zone that is not plain is left, and refused.
-func withoutZone(text string) string {
-	if addr, zone, ok := strings.Cut(text, "%"); ok && Plain(zone, ":") {
-		return addr
-	}
-	return text
+// parseAddress reads an address that sshd wrote. One with a zone that is not plain is refused.
+func parseAddress(text string) (address.Addr, bool) {
+	a, zone, ok := address.ParseZoned(text)
+	return a, ok && (zone == "" || Plain(zone, ":"))
 }
 
 // Plain says whether a value is a short word of ASCII letters, digits, "._@-" and the extra characters: nothing that a terminal,
