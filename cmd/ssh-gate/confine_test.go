@@ -795,10 +795,7 @@ func TestConfinedUser(t *testing.T) {
 	dir := t.TempDir()
 	do := func(batch string) outcome {
 		check(t, os.WriteFile(filepath.Join(dir, "batch"), []byte(batch), 0o644))
-		line := server.SSH(m.deploy, key)
-		line = append([]string{"sftp", "-b", filepath.Join(dir, "batch"), "-o", "User=deploy"}, line[1:]...)
-		line = append(line[:len(line)-3], "server") // -l is something else to sftp
-		cmd := exec.CommandContext(t.Context(), line[0], line[1:]...)
+		cmd := exec.CommandContext(t.Context(), "sftp", append(append([]string{"-b", filepath.Join(dir, "batch")}, server.Arguments(key)...), "deploy@server")...)
 		cmd.Dir = dir
 		return run(t, cmd)
 	}

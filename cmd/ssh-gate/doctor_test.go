@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -31,14 +32,9 @@ func TestDoctorHost(t *testing.T) {
 	const policy = "/etc/ssh-gate/keys/deploy.toml"
 	write(policy, "[[allow]]\ncommand = \"uptime\"\n")
 	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n")
-	testhost.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/doctor-key")
-	t.Cleanup(func() { os.Remove("/root/doctor-key"); os.Remove("/root/doctor-key.pub") })
-	public, err := os.ReadFile("/root/doctor-key.pub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := func(options string) { user.Write(t, ".ssh/authorized_keys", options+string(public)) }
-	line(`restrict,command="/usr/bin/ssh-gate --key deploy" `)
+	key := testsshd.NewKey(t, filepath.Join(t.TempDir(), "key"))
+	line := func(options string) { user.Write(t, ".ssh/authorized_keys", testhost.KeyLine(t, options, key)+"\n") }
+	line(`restrict,command="/usr/bin/ssh-gate --key deploy"`)
 
 	wrong := func() []string {
 		t.Helper()
@@ -92,13 +88,13 @@ func TestDoctorHost(t *testing.T) {
 	write("/etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  DisableForwarding yes\n")
 	expect("no forwarding")
 
-	line(`command="/usr/bin/ssh-gate --key deploy" `)
+	line(`command="/usr/bin/ssh-gate --key deploy"`)
 	expect("without restrict", "1 key line names the gate without restrict", "~/.ssh/rc runs before the gate")
-	line(`restrict,command="/usr/bin/ssh-gate --key-from fingerprint" `)
+	line(`restrict,command="/usr/bin/ssh-gate --key-from fingerprint"`)
 	expect("a key by its proof", "sshd does not tell which key was used")
 	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  ExposeAuthInfo yes\n")
 	expect("for this user it tells")
-	line(`restrict,command="/usr/bin/ssh-gate --key deploy" `)
+	line(`restrict,command="/usr/bin/ssh-gate --key deploy"`)
 	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPermitUserEnvironment yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMatch User deploy\n  ForceCommand internal-sftp\n")
 	expect("another forced command", "may set variables for what sshd starts", "ForceCommand internal-sftp runs in place of the gate")
 
@@ -109,7 +105,7 @@ func TestDoctorHost(t *testing.T) {
 	testhost.Run(t, "mv", "/home/deploy/.ssh/authorized_keys", "/etc/ssh/keys/deploy")
 	testhost.Run(t, "chown", "root:root", "/etc/ssh/keys/deploy")
 	testhost.Run(t, "chmod", "644", "/etc/ssh/keys/deploy")
-	user.Write(t, ".ssh/authorized_keys", "restrict,command=\"/usr/bin/ssh-gate --key deploy\" "+string(public))
+	line(`restrict,command="/usr/bin/ssh-gate --key deploy"`)
 	expect("a password", "clients may send the variable LD_* to the login shell", "it has a password, by which it gets its login shell without the gate")
 	testhost.Run(t, "usermod", "-s", "/usr/bin/ssh-gate", "-p", "*", "deploy")
 	expect("the gate as login shell again")

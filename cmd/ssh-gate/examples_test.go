@@ -45,7 +45,7 @@ func TestExamples(t *testing.T) {
 	testhost.AddUser(t, "deploy")
 	dir := t.TempDir()
 	for _, key := range []string{"ci", "deploy"} {
-		testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", filepath.Join(dir, key))
+		testsshd.NewKey(t, filepath.Join(dir, key))
 	}
 	for file, text := range map[string]string{
 		"/etc/ssh-gate/keys/deploy.toml": examplePolicy, "deploy.toml": examplePolicy, "requests.txt": "uptime\nuptime -p\n",

@@ -130,8 +130,7 @@ func TestInitFull(t *testing.T) {
 	install(t)
 	testhost.Run(t, "mount", "-t", "tmpfs", "-o", "size=64k,mode=755,uid=deploy,gid=deploy", "tmpfs", "/home/deploy")
 	t.Cleanup(func() { testhost.Run(t, "umount", "-l", "/home/deploy") })
-	key := filepath.Join(t.TempDir(), "ci")
-	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", key)
+	key := testsshd.NewKey(t, filepath.Join(t.TempDir(), "ci"))
 	const keys = "/home/deploy/.ssh/authorized_keys"
 	testhost.Run(t, "install", "-d", "-m", "700", "-o", "deploy", "-g", "deploy", "/home/deploy/.ssh")
 	old := strings.Repeat("# a line\n", 3000)

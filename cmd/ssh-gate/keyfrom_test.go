@@ -88,8 +88,7 @@ func TestKeyFromCertificate(t *testing.T) {
 		return
 	}
 	m := install(t)
-	ca := filepath.Join(t.TempDir(), "ca")
-	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", ca)
+	ca := testsshd.NewKey(t, filepath.Join(t.TempDir(), "ca"))
 	check(t, os.WriteFile("/etc/ca.pub", []byte(testhost.KeyLine(t, "", ca)+"\n"), 0o644))
 	config := []string{"ForceCommand /usr/bin/ssh-gate --key-from cert-id", "ExposeAuthInfo yes", "TrustedUserCAKeys /etc/ca.pub"}
 	server := testhost.NewServer(t, config...)

@@ -151,9 +151,8 @@ command = "scp -f /etc/hostname"
 	if o, e := login(l.stranger, "cat /etc/hostname"); o.status != 77 || e.Reason != "no-rule" {
 		t.Errorf("%+v, %+v", o, e)
 	}
-	ssh := l.server.SSH(l.deploy, l.stranger)
 	copied := filepath.Join(t.TempDir(), "copied")
-	options := ssh[1 : len(ssh)-3] // without -l NAME HOST
+	options := l.server.Arguments(l.stranger)
 	for _, words := range [][]string{
 		append(append([]string{"scp", "-q"}, options...), "deploy@server:/etc/hostname", copied),
 		append(append([]string{"scp", "-O", "-q"}, options...), "deploy@server:/etc/hostname", copied),
@@ -356,8 +355,7 @@ func TestLoginShellInternalSFTP(t *testing.T) {
 	testsshd.RequireTool(t, "sftp", "openssh-client")
 	l := newLoginShell(t, "Subsystem sftp internal-sftp")
 	sftp := func() outcome {
-		ssh := l.server.SSH(l.deploy, l.stranger)
-		cmd := command(os.Environ(), append(append([]string{"sftp", "-q", "-b", "-"}, ssh[1:len(ssh)-3]...), "deploy@server")...)
+		cmd := command(os.Environ(), append(append([]string{"sftp", "-q", "-b", "-"}, l.server.Arguments(l.stranger)...), "deploy@server")...)
 		cmd.Stdin = strings.NewReader("pwd\n")
 		return run(t, cmd)
 	}

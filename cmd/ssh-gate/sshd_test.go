@@ -292,8 +292,7 @@ func TestFingerprints(t *testing.T) {
 // authority signs keys, and sshd believes it.
 func authority(t *testing.T, config ...string) (*testsshd.Server, func(c *testsshd.Client, options ...string)) {
 	t.Helper()
-	ca := testsshd.SafeDir(t) + "/ca"
-	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", ca)
+	ca := testsshd.NewKey(t, testsshd.SafeDir(t)+"/ca")
 	s := testsshd.New(t, append(config, "TrustedUserCAKeys "+ca+".pub")...)
 	return s, func(c *testsshd.Client, options ...string) {
 		t.Helper()

@@ -4,16 +4,13 @@ package ansible
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,9 +23,6 @@ const (
 	policyFile = "/etc/ssh-gate/keys/deploy.toml"
 	keyFile    = "/home/deploy/.ssh/authorized_keys"
 	version    = "999.1"
-
-	// patience is how long something that has to happen may take before a test gives it up; it is never a measure.
-	patience = 30 * time.Second
 )
 
 // carry makes the folder that the machine gets: the example as it is, and the package that it installs.
@@ -57,8 +51,8 @@ func TestRollOut(t *testing.T) {
 		return
 	}
 	forget(t)
-	sshd(t)
-	deploy, rest := keygen(t, "deploy"), keygen(t, "rest")
+	testhost.StartSSHD(t)
+	deploy, rest := testsshd.NewKey(t, "/tmp/deploy"), testsshd.NewKey(t, "/tmp/rest")
 	operator(t)
 	configure(t, deploy)
 
@@ -174,14 +168,9 @@ func rolledOut(t *testing.T, key string) {
 
 // login asks for these words as deploy.
 func login(key string, words ...string) (out string, status int) {
-	cmd := exec.Command("ssh", append(options(key), append([]string{"deploy@127.0.0.1"}, words...)...)...)
+	cmd := exec.Command("ssh", append(append(testhost.ClientArguments(key), "deploy@127.0.0.1"), words...)...)
 	text, _ := cmd.CombinedOutput()
 	return string(text), cmd.ProcessState.ExitCode()
-}
-
-func options(key string) []string {
-	return []string{"-F", "none", "-o", "UserKnownHostsFile=/tmp/known_hosts", "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
-		"-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i", key}
 }
 
 // played is what became of a run.
@@ -195,7 +184,7 @@ func play(t *testing.T, args ...string) played {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "ansible-playbook", append([]string{"-i", "/tmp/inventory", "site.yml"}, args...)...)
 	cmd.Dir = site
-	cmd.Env = append(os.Environ(), "ANSIBLE_NOCOLOR=1", "ANSIBLE_NOCOWS=1", "ANSIBLE_PIPELINING=1", "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=60s "+strings.Join(options("/tmp/ops"), " "))
+	cmd.Env = append(os.Environ(), "ANSIBLE_NOCOLOR=1", "ANSIBLE_NOCOWS=1", "ANSIBLE_PIPELINING=1", "ANSIBLE_SSH_ARGS=-o ControlMaster=auto -o ControlPersist=60s "+strings.Join(testhost.ClientArguments("/tmp/ops"), " "))
 	out, _ := cmd.CombinedOutput()
 	p := played{out: string(out), status: cmd.ProcessState.ExitCode()}
 	recap := regexp.MustCompile(`(?m)^host +: ok=\d+ +changed=(\d+) +unreachable=0 `).FindStringSubmatch(p.out)
@@ -233,7 +222,7 @@ func forget(t *testing.T) {
 func operator(t *testing.T) {
 	t.Helper()
 	u := testhost.AddUser(t, "ops")
-	u.Write(t, ".ssh/authorized_keys", read(t, keygen(t, "ops")+".pub"))
+	u.Write(t, ".ssh/authorized_keys", read(t, testsshd.NewKey(t, "/tmp/ops")+".pub"))
 	check(t, os.WriteFile("/etc/sudoers.d/ops", []byte("ops ALL=(ALL) NOPASSWD: ALL\n"), 0o440))
 	write(t, "/tmp/inventory", "[gates]\nhost ansible_host=127.0.0.1 ansible_user=ops ansible_python_interpreter=/usr/bin/python3\n")
 }
@@ -255,48 +244,6 @@ func configure(t *testing.T, key string) {
 		text = found.ReplaceAllLiteralString(text, value)
 	}
 	write(t, file, text)
-}
-
-// sshd starts Debian's sshd with Debian's configuration on this machine's loopback.
-func sshd(t *testing.T) {
-	t.Helper()
-	testhost.Run(t, "cp", "/usr/share/openssh/sshd_config", "/etc/ssh/sshd_config")
-	check(t, os.RemoveAll("/etc/ssh/sshd_config.d"))
-	check(t, os.Mkdir("/etc/ssh/sshd_config.d", 0o755))
-	check(t, os.MkdirAll("/run/sshd", 0o755))
-	testhost.Run(t, "ssh-keygen", "-A")
-	write(t, "/tmp/known_hosts", "127.0.0.1 "+read(t, "/etc/ssh/ssh_host_ed25519_key.pub"))
-	cmd := exec.CommandContext(t.Context(), "/usr/sbin/sshd", "-D", "-e")
-	log, err := os.Create("/tmp/sshd.log")
-	check(t, err)
-	cmd.Stderr = log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
-	check(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("sshd:\n%s", read(t, "/tmp/sshd.log"))
-		}
-	})
-	for deadline := time.Now().Add(patience); ; {
-		connection, err := net.Dial("tcp", "127.0.0.1:22")
-		if err == nil {
-			connection.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%v\n%s", err, read(t, "/tmp/sshd.log"))
-		}
-	}
-}
-
-// keygen makes a key, and returns the path of its private half.
-func keygen(t *testing.T, name string) string {
-	t.Helper()
-	file := "/tmp/" + name
-	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file)
-	return file
 }
 
 // TestLint asks Ansible's own linter, at its strictest.

@@ -25,7 +25,7 @@ func TestEffective(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	testhost.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/etc/ssh/ssh_host_ed25519_key")
+	testsshd.NewKey(t, "/etc/ssh/ssh_host_ed25519_key")
 	const config = "HostKey /etc/ssh/ssh_host_ed25519_key\nAuthorizedKeysFile .ssh/authorized_keys /etc/keys/%u.%U%%\nAcceptEnv LANG\nAcceptEnv LC_*\n" +
 		"Match User daemon\n  ExposeAuthInfo yes\n  ForceCommand /usr/bin/ssh-gate --key x\n"
 	if err := os.WriteFile("/etc/ssh/sshd_config", []byte(config), 0o644); err != nil {

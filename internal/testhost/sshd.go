@@ -17,27 +17,16 @@ import (
 // Server is the real sshd of this machine, for any of its accounts, without a port.
 type Server struct {
 	dir    string
-	config []string
+	daemon *testsshd.Daemon
 }
 
 // NewServer makes a server whose sshd_config has these lines beside those that it takes to run here.
 func NewServer(t *testing.T, config ...string) *Server {
 	t.Helper()
-	testsshd.RequireTool(t, "sshd", "openssh-server")
 	check(t, os.MkdirAll("/run/sshd", 0o755))
-	s := &Server{dir: t.TempDir(), config: config}
+	dir := t.TempDir()
 	removeProofs(t)
-	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(s.dir, "host"))
-	s.Configure(t, config...)
-	public, err := os.ReadFile(filepath.Join(s.dir, "host.pub"))
-	check(t, err)
-	check(t, os.WriteFile(filepath.Join(s.dir, "known_hosts"), []byte("server "+string(public)), 0o644))
-	t.Cleanup(func() {
-		if log, err := os.ReadFile(filepath.Join(s.dir, "log")); err == nil && t.Failed() {
-			t.Logf("sshd:\n%s", log)
-		}
-	})
-	return s
+	return &Server{dir, testsshd.NewDaemon(t, dir, config...)}
 }
 
 // removeProofs removes, when the test ends, what sshd writes for ExposeAuthInfo into /tmp, which this machine shares: the sshd of a client
@@ -61,19 +50,13 @@ func removeProofs(t *testing.T) {
 // Configure writes sshd_config anew.
 func (s *Server) Configure(t *testing.T, config ...string) {
 	t.Helper()
-	lines := append([]string{
-		"HostKey " + filepath.Join(s.dir, "host"), "UsePAM no", "PermitRootLogin yes", "AuthenticationMethods publickey", "PidFile none", "PrintMotd no",
-		"LogLevel INFO",
-	}, config...)
-	check(t, os.WriteFile(filepath.Join(s.dir, "sshd_config"), []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+	s.daemon.Configure(t, config...)
 }
 
 // Key makes a key pair of root's and returns the path of the private key.
 func (s *Server) Key(t *testing.T, name string) string {
 	t.Helper()
-	file := filepath.Join(s.dir, name)
-	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file)
-	return file
+	return testsshd.NewKey(t, filepath.Join(s.dir, name))
 }
 
 // Authorize puts a key with these options into an account's authorized_keys, in place of what is there.
@@ -106,14 +89,14 @@ func (u User) Write(t *testing.T, name, text string) {
 	Run(t, "chown", "-R", fmt.Sprintf("%d:%d", u.UID, u.GID), home)
 }
 
+// Arguments are those of ssh, scp and sftp for a login with a key; the account and a host of any name stand behind them.
+func (s *Server) Arguments(key string) []string {
+	return testsshd.Arguments(append(s.daemon.ClientOptions(key), "ProxyCommand="+s.daemon.Command()))
+}
+
 // SSH is the ssh command line for an account with a key, as other programs want it too; what is requested stands behind it.
 func (s *Server) SSH(u User, key string) []string {
-	log := filepath.Join(s.dir, "log")
-	return []string{
-		"ssh", "-F", "none", "-o", "ProxyCommand=/usr/sbin/sshd -i -f " + filepath.Join(s.dir, "sshd_config") + " -E " + log,
-		"-o", "HostKeyAlias=server", "-o", "UserKnownHostsFile=" + filepath.Join(s.dir, "known_hosts"), "-o", "GlobalKnownHostsFile=none",
-		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i", key, "-l", u.Name, "server",
-	}
+	return append(append([]string{"ssh"}, s.Arguments(key)...), "-l", u.Name, "server")
 }
 
 // Login is a login with a key that requests these words.

@@ -22,18 +22,17 @@ const (
 	Loopback = "loopback" // a TCP connection from 127.0.0.1 to 127.0.0.1
 )
 
-// Server is one configuration of sshd. Each login starts a process of its own, which ends with it.
+// Server is a Daemon for the user who runs the tests.
 type Server struct {
-	Dir  string // 0700, below the home folder
-	user string
-	keys string // authorized_keys
+	Dir    string // 0700, below the home folder
+	daemon *Daemon
+	user   string
+	keys   string // authorized_keys
 }
 
 // New makes a server whose sshd_config has these lines beside those that it takes to run for a test.
 func New(t *testing.T, config ...string) *Server {
 	t.Helper()
-	sshd := RequireTool(t, "sshd", "openssh-server")
-	RequireTool(t, "ssh", "openssh-client")
 	me, err := user.Current()
 	check(t, err)
 	s := &Server{Dir: SafeDir(t), user: me.Username}
@@ -41,28 +40,13 @@ func New(t *testing.T, config ...string) *Server {
 	s.write(t, "lock", "")
 	t.Cleanup(func() { s.wait(t) })
 	s.write(t, "authorized_keys", "")
-	s.keygen(t, "host")
-	lines := append([]string{
-		"HostKey " + s.Dir + "/host",
+	s.daemon = NewDaemon(t, s.Dir, append([]string{
 		"AuthorizedKeysFile " + s.keys,
-		"AuthenticationMethods publickey",
-		"PermitRootLogin yes",
 		"StrictModes no",
-		"UsePAM no",
 		"PermitUserRC no",
-		"PrintMotd no",
-		"PidFile none",
 		"SetEnv SHLVL=2", // bash takes itself for no login then, and reads no ~/.bashrc, whatever that would do
-		"LogLevel INFO",
-	}, config...)
-	s.write(t, "sshd_config", strings.Join(lines, "\n")+"\n")
-	s.write(t, "known_hosts", "gate "+s.read(t, "host.pub"))
-	s.write(t, "proxy", argv.Quote([]string{sshd, "-i", "-f", s.Dir + "/sshd_config", "-E", s.Dir + "/sshd.log"}))
-	t.Cleanup(func() {
-		if log, err := os.ReadFile(s.Dir + "/sshd.log"); err == nil && t.Failed() {
-			t.Logf("sshd:\n%s", log)
-		}
-	})
+	}, config...)...)
+	s.write(t, "proxy", s.daemon.Command())
 	return s
 }
 
@@ -87,27 +71,18 @@ func (s *Server) Authorize(t *testing.T, name, options string) *Client {
 // Client makes a key pair that nothing lets in yet.
 func (s *Server) Client(t *testing.T, name string) *Client {
 	t.Helper()
-	s.keygen(t, name)
+	c := &Client{Key: NewKey(t, filepath.Join(s.Dir, name)), Config: filepath.Join(s.Dir, name+".conf")}
 	self, err := os.Executable()
 	check(t, err)
 	proxy := func(kind string) string {
 		return "ProxyCommand " + argv.Quote([]string{self, proxyVerb, kind, s.Dir})
 	}
-	c := &Client{Key: filepath.Join(s.Dir, name), Config: filepath.Join(s.Dir, name+".conf")}
-	s.write(t, name+".conf", strings.Join([]string{
+	s.write(t, name+".conf", strings.Join(append([]string{
 		"Host " + Pipe, proxy(Pipe),
 		"Host " + Loopback, proxy(Loopback),
 		"Host *",
 		"User " + s.user,
-		"IdentityFile " + c.Key,
-		"IdentitiesOnly yes",
-		"IdentityAgent none",
-		"HostKeyAlias gate",
-		"UserKnownHostsFile " + s.Dir + "/known_hosts",
-		"GlobalKnownHostsFile none",
-		"BatchMode yes",
-		"LogLevel ERROR",
-	}, "\n")+"\n")
+	}, s.daemon.ClientOptions(c.Key)...), "\n")+"\n")
 	return c
 }
 
@@ -127,21 +102,6 @@ func (c *Client) SSH(t *testing.T, args ...string) *exec.Cmd {
 	return exec.CommandContext(t.Context(), "ssh", append([]string{"-F", c.Config}, args...)...)
 }
 
-// Keygen runs ssh-keygen and returns what it prints.
-func Keygen(t *testing.T, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), RequireTool(t, "ssh-keygen", "openssh-client"), args...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	check(t, err)
-	return string(out)
-}
-
-func (s *Server) keygen(t *testing.T, name string) {
-	t.Helper()
-	Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", filepath.Join(s.Dir, name))
-}
-
 // wait returns when every sshd of this server has ended: each holds the lock as long as it runs, and ssh does not wait for it.
 func (s *Server) wait(t *testing.T) {
 	fd, err := unix.Open(s.Dir+"/lock", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -153,13 +113,6 @@ func (s *Server) wait(t *testing.T) {
 func (s *Server) write(t *testing.T, name, text string) {
 	t.Helper()
 	check(t, os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o600))
-}
-
-func (s *Server) read(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.Dir, name))
-	check(t, err)
-	return string(text)
 }
 
 // RequireTool returns the path of a program; without it the test is skipped, or fails where CI=true says that all is to be tested.

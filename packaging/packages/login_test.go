@@ -2,15 +2,11 @@ package packages
 
 import (
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/testhost"
 	"example.org/ssh-gate/internal/testsshd"
@@ -24,10 +20,8 @@ type client struct{ key, account string }
 
 // ssh asks for these words, or for a shell.
 func (c client) ssh(words ...string) (stdout, stderr string, status int) {
-	args := append([]string{"-F", "none", "-o", "UserKnownHostsFile=/tmp/known_hosts", "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
-		"-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-i", c.key, c.account + "@127.0.0.1"}, words...)
 	var out, errs strings.Builder
-	cmd := exec.Command("ssh", args...)
+	cmd := exec.Command("ssh", append(append(testhost.ClientArguments(c.key), c.account+"@127.0.0.1"), words...)...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.Run()
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
@@ -71,64 +65,16 @@ func records(t *testing.T) []map[string]any {
 	return entries
 }
 
-// sshd starts Debian's sshd with Debian's configuration on its own port of this machine's loopback.
-func sshd(t *testing.T) {
-	t.Helper()
-	output(t, "cp", "/usr/share/openssh/sshd_config", "/etc/ssh/sshd_config")
-	check(t, os.RemoveAll("/etc/ssh/sshd_config.d"))
-	check(t, os.MkdirAll("/etc/ssh/sshd_config.d", 0o755))
-	check(t, os.MkdirAll("/run/sshd", 0o755))
-	output(t, "ssh-keygen", "-A")
-	write(t, "/tmp/known_hosts", "127.0.0.1 "+read(t, "/etc/ssh/ssh_host_ed25519_key.pub"))
-	start(t)
-}
-
-// start starts sshd, in place of one that runs, as a reload does.
-func start(t *testing.T) {
-	t.Helper()
-	output(t, "/usr/sbin/sshd", "-t")
-	cmd := exec.CommandContext(t.Context(), "/usr/sbin/sshd", "-D", "-e")
-	var log strings.Builder
-	cmd.Stderr = &log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
-	check(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("sshd:\n%s", log.String())
-		}
-	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		connection, err := net.Dial("tcp", "127.0.0.1:22")
-		if err == nil {
-			connection.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%v\n%s", err, log.String())
-		}
-	}
-}
-
-// keygen makes a key, and returns the path of its private half.
-func keygen(t *testing.T, name string) string {
-	t.Helper()
-	file := "/tmp/" + name
-	testsshd.Keygen(t, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file)
-	return file
-}
-
 // TestLogin goes the whole way with the package alone: an account, a key, a policy from the examples, a login.
 func TestLogin(t *testing.T) {
 	if !enter(t) {
 		return
 	}
 	mustApt(t, "install", first.deb("amd64"))
-	sshd(t)
+	testhost.StartSSHD(t)
 	deploy := testhost.AddUser(t, "deploy")
 	output(t, "cp", examples+"/first.toml", policyFile)
-	forced, free := keygen(t, "forced"), keygen(t, "free")
+	forced, free := testsshd.NewKey(t, "/tmp/forced"), testsshd.NewKey(t, "/tmp/free")
 	deploy.Write(t, ".ssh/authorized_keys", testhost.KeyLine(t, `command="/usr/bin/ssh-gate --key first",restrict`, forced)+"\n"+testhost.KeyLine(t, "restrict", free)+"\n")
 
 	c := client{forced, "deploy"}
@@ -183,16 +129,15 @@ func TestLoginForced(t *testing.T) {
 	deploy := testhost.AddUser(t, "deploy")
 	output(t, "groupadd", "restricted")
 	output(t, "usermod", "-aG", "restricted", "deploy")
-	key := keygen(t, "key")
+	key := testsshd.NewKey(t, "/tmp/key")
 	check(t, os.MkdirAll("/etc/ssh/authorized_keys", 0o755))
 	write(t, "/etc/ssh/authorized_keys/deploy", testhost.KeyLine(t, "", key)+"\n")
-	own := keygen(t, "own")
+	own := testsshd.NewKey(t, "/tmp/own")
 	deploy.Write(t, ".ssh/authorized_keys", testhost.KeyLine(t, "", own)+"\n")
 	fingerprint := strings.Fields(output(t, "ssh-keygen", "-lf", key+".pub"))[1]
 	name := strings.NewReplacer(":", "-", "+", "-", "/", "_").Replace(fingerprint)
 	output(t, "cp", examples+"/first.toml", "/etc/ssh-gate/keys/"+name+".toml")
-	output(t, "cp", "/usr/share/openssh/sshd_config", "/etc/ssh/sshd_config")
-	sshd(t)
+	testhost.StartSSHD(t)
 	if out, errs, status := (client{own, "deploy"}).ssh("echo", "x"); status != 0 {
 		t.Errorf("the example has an effect already where it is installed: status %d, %s%s", status, out, errs)
 	}

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"example.org/ssh-gate/internal/testhost"
 )
 
 const readme = "../../README.md"
@@ -38,10 +40,10 @@ func TestReadme(t *testing.T) {
 	if !enter(t) {
 		return
 	}
-	sshd(t)
+	testhost.StartSSHD(t)
 	write(t, "/etc/ssh/ssh_config", `Host server
 	HostName 127.0.0.1
-	UserKnownHostsFile /tmp/known_hosts
+	UserKnownHostsFile `+testhost.KnownHosts+`
 	IdentitiesOnly yes
 	IdentityAgent none
 	BatchMode yes
