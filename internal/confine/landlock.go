@@ -34,8 +34,9 @@ type UnsupportedError struct{ missing string }
 
 func (e *UnsupportedError) Error() string { return "the kernel cannot confine a program: " + e.missing }
 
-// What Landlock can refuse grew with its ABI, landlock(7): moving files to other folders came with 2 (Linux 5.19); truncating them came with 3 (Linux 6.2), so below that "read" is not held;
-// TCP with 4 (6.7), ioctl on devices with 5 (6.10), signals and abstract sockets to processes outside with 6 (6.12).
+// What Landlock can refuse grew with its ABI, landlock(7): moving files to other folders came with 2 (Linux 5.19); truncating them with 3
+// (6.2), so below that "read" is not held; TCP with 4 (6.7); ioctl on devices with 5 (6.10); signals and abstract sockets to processes
+// outside with 6 (6.12).
 const (
 	abiRefer   = 2
 	abiFiles   = 3
@@ -124,13 +125,13 @@ func Try(d *Domain) error {
 }
 
 // Lacks says what a version of Landlock cannot hold of a domain.
-func Lacks(abi int, network bool) string {
+func Lacks(abi int, noNetwork bool) string {
 	switch {
 	case abi == 0:
 		return "it has no Landlock, or Landlock is switched off"
 	case abi < abiFiles:
 		return fmt.Sprintf("its Landlock is version %d, which lets files be truncated anywhere; it takes version %d, Linux 6.2", abi, abiFiles)
-	case network && abi < abiNetwork:
+	case noNetwork && abi < abiNetwork:
 		return fmt.Sprintf("its Landlock is version %d, which does not know the network; it takes version %d, Linux 6.7", abi, abiNetwork)
 	}
 	return ""

@@ -206,6 +206,17 @@ func link(dir, target, name string) error {
 	return errors.Join(os.RemoveAll(path), os.Symlink(target, path))
 }
 
+// TestUnreadableProgram: what cannot be read for a fault of its own is no folder.
+func TestUnreadableProgram(t *testing.T) {
+	needLandlock(t)
+	if err := Try(&Domain{Program: "/proc/self/mem"}); !errors.Is(err, unix.EIO) {
+		t.Errorf("of what cannot be read it is not known what starts it: %v", err)
+	}
+	if err := Try(&Domain{Program: "/bin/true", Execute: []string{t.TempDir()}}); err != nil {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
 // TestRace changes a folder for a link and back all the time, while domains are made for what lies in it.
 func TestRace(t *testing.T) {
 	needLandlock(t)

@@ -49,7 +49,7 @@ func Apply(l *policy.Limits, parent int) error {
 	return nil
 }
 
-// renice never makes nicer what sshd was given: an ordinary user may not, and root's program would gain.
+// renice never lowers the niceness that sshd was given: an ordinary user may not, and root's program would gain.
 func renice(nice int) error {
 	kernel, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 - nice, getpriority(2)
 	if err != nil || 20-kernel >= nice {

@@ -3,6 +3,7 @@ package confine
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -48,7 +49,7 @@ func (r *Ruleset) allowPrograms(d *Domain) (kind, error) {
 	return k, nil
 }
 
-// allowProgram returns the first bytes of the program. One that may be executed and not read is refused: what starts it is not known.
+// allowProgram returns the first bytes of the program; a folder has none. One that may be executed and not read is refused: what starts it is not known.
 func (r *Ruleset) allowProgram(path string) (head []byte, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -60,8 +61,11 @@ func (r *Ruleset) allowProgram(path string) (head []byte, err error) {
 	}
 	head = make([]byte, maxHead)
 	n, err := unix.Pread(fd, head, 0)
+	if errors.Is(err, unix.EISDIR) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil // a folder
+		return nil, fmt.Errorf("%+q: %w", path, err)
 	}
 	return head[:n], nil
 }

@@ -30,12 +30,21 @@ func Run(argv []string, env func() []string) int {
 	return g.guarded(func() int { return g.run(argv, env) })
 }
 
-// guarded turns a panic, which would leave without a record and show the client a stack trace, into a refusal.
+// guarded turns a panic, which would leave without a record and show the client a stack trace, into a refusal. Where the panic comes
+// from the record itself, the refusal at least is told.
 func (g *gate) guarded(run func() int) (status int) {
 	defer func() {
-		if p := recover(); p != nil {
-			status = g.end(ending{reason: record.InternalError, err: fmt.Errorf("panic: %v", p)})
+		p := recover()
+		if p == nil {
+			return
 		}
+		status = record.ExitSoftware
+		defer func() {
+			if recover() != nil {
+				tell(2, "ssh-gate: "+record.Of(record.InternalError).Brief+"\n")
+			}
+		}()
+		status = g.end(ending{reason: record.InternalError, err: fmt.Errorf("panic: %v", p)})
 	}()
 	return run()
 }

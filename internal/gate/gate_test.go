@@ -9,6 +9,7 @@ import (
 
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // A panic would end the gate with a stack trace for the client, exit status 2, and no record.
@@ -29,17 +30,17 @@ func TestPanicIsRecorded(t *testing.T) {
 	}
 }
 
+// So would one that comes from the record itself.
+func TestPanicOfTheRecord(t *testing.T) {
+	g := &gate{now: time.Now()} // without a configuration there is no log
+	if status := g.guarded(func() int { panic("out of order") }); status != record.ExitSoftware {
+		t.Errorf("the exit status is %d", status)
+	}
+}
+
 // A link in place of the configuration that led to nothing counted as no configuration: required records were no longer required.
 func TestDanglingConfigRegression(t *testing.T) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp(home, "ssh-gate-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := testsshd.SafeDir(t)
 	link := filepath.Join(dir, "config.toml")
 	if err := os.Symlink(filepath.Join(dir, "not-mounted/config.toml"), link); err != nil {
 		t.Fatal(err)

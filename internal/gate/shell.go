@@ -13,8 +13,8 @@ import (
 
 // This file is the gate as an account's login shell. sshd then starts it as it starts any shell: with -c and the forced command of the
 // key line or the certificate, or, where there is none, with -c and the client's own command; or, for an interactive login, under a
-// name that begins with a dash. SSH_ORIGINAL_COMMAND, which sshd sets, and no client unless sshd_config lets it, tells the first two apart. Where it
-// is not set the text is a request, whatever it looks like: no option of the gate, and no verb, is ever taken from it.
+// name that begins with a dash. SSH_ORIGINAL_COMMAND, which sshd sets, and no client unless sshd_config lets it, tells the first two
+// apart. Where it is not set the text is a request, whatever it looks like: no option of the gate, and no verb, is ever taken from it.
 
 // IsLoginShell says whether a command line is one that is given to a login shell.
 func IsLoginShell(argv []string) bool {
