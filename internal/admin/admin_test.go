@@ -2,7 +2,6 @@ package admin
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"example.org/ssh-gate/internal/privilege"
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/recordtest"
 	"example.org/ssh-gate/internal/testsshd"
 )
 
@@ -110,15 +110,6 @@ func denial(when time.Time, key, client, request string) string {
 func permit(when time.Time, key, rule string) string {
 	e := record.Entry{Time: when, Reason: record.Matched, ClientIP: "192.0.2.7", Port: 50022, User: "deploy", Key: key, Rule: rule, Ref: "0a1b2c3d", PID: 7, Host: "web1", Request: "uptime", Bytes: 6}
 	return string(e.Append(nil))
-}
-
-func zip(t testing.TB, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, err := z.Write([]byte(text))
-	check(t, errors.Join(err, z.Close()))
-	return b.String()
 }
 
 func check(t testing.TB, err error) {
@@ -301,7 +292,7 @@ func hostileLog() string {
 func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	d := newDesk(t)
 	d.write("keys/ci.toml", "log = \"all\"\n[[allow]]\nname = \"up\"\ncommand = \"uptime\"\n")
-	d.write("log.2.gz", zip(t, hostileLog())[:2000])
+	d.write("log.2.gz", recordtest.Zip(t, hostileLog())[:2000])
 	d.write("log.1", "\x1b[2J\x1b[31m\xff no line end \u202e")
 	d.write("log", hostileLog())
 	for _, args := range [][]string{

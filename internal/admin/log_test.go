@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/recordtest"
 )
 
 // entries are what the tests of filters choose from.
@@ -178,11 +179,11 @@ func TestJSONPassesThrough(t *testing.T) {
 func TestLogVolumes(t *testing.T) {
 	d := newDesk(t)
 	a, b, c := denial(at(3*day), "a", "", "x"), denial(at(2*day), "b", "", "x"), denial(at(day), "c", "", "x")
-	d.write("log.2.gz", zip(t, a))
+	d.write("log.2.gz", recordtest.Zip(t, a))
 	d.write("log.1", b)
 	d.write("log", c)
 	d.want(exitOK, a+b+c, "", "log", "--json", "--file", "$DIR/log")
-	d.write("log.3.gz", zip(t, a)[:30])
+	d.write("log.3.gz", recordtest.Zip(t, a)[:30])
 	d.write("log.4.gz", "no gzip at all\n")
 	d.want(exitOK, a+b+c, "ssh-gate: warning: \"$DIR/log.4.gz\": gzip: invalid header (is it gzip?)\nssh-gate: warning: \"$DIR/log.3.gz\": unexpected EOF\n", "log", "--json", "--file", "$DIR/log")
 	d.write("log.4.gz", "")

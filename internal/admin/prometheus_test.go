@@ -13,6 +13,7 @@ import (
 
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/recordtest"
 )
 
 // counted is the file as Prometheus' own parser reads it: each series by its labels, in the order of their names.
@@ -161,7 +162,7 @@ func TestPrometheusCompression(t *testing.T) {
 	d, next := newDesk(t), ticker()
 	d.write("log", next()+"damage\n"+next())
 	d.wantCount(2, 1, "ssh-gate: warning: damaged lines passed over: 1\n")
-	d.write("log.1.gz", zip(t, d.read("log")+next()+"more damage\n"))
+	d.write("log.1.gz", recordtest.Zip(t, d.read("log")+next()+"more damage\n"))
 	check(t, os.Rename(d.path("log"), d.path("gone")))
 	d.write("log", next())
 	d.wantCount(4, 2, rotatedAway(at(day-2*time.Second).Format(time.RFC3339Nano))+"ssh-gate: warning: damaged lines passed over: 2\n")
@@ -169,7 +170,7 @@ func TestPrometheusCompression(t *testing.T) {
 
 	// A compressed file is the newest there is: what was counted is known by its time.
 	check(t, os.Rename(d.path("log.1.gz"), d.path("log.2.gz")))
-	d.write("log.1.gz", zip(t, d.read("log")+next()))
+	d.write("log.1.gz", recordtest.Zip(t, d.read("log")+next()))
 	check(t, os.Rename(d.path("log"), d.path("gone too")))
 	for _, last := range []int{4, 5} {
 		d.wantCount(5, 2, rotatedAway(at(day-time.Duration(last)*time.Second).Format(time.RFC3339Nano))+"ssh-gate: warning: damaged lines passed over: 2\n")

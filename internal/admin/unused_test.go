@@ -13,6 +13,8 @@ import (
 
 	"example.org/ssh-gate/internal/logbook"
 	"example.org/ssh-gate/internal/policy"
+
+	"example.org/ssh-gate/internal/recordtest"
 )
 
 const onlyDenied = "log = { file = \"$DIR/log\", events = \"denied\" }\n"
@@ -143,7 +145,7 @@ func TestUnusedReach(t *testing.T) {
 		}
 	}
 	// All files of the log count.
-	d.write("log.1.gz", zip(t, permit(at(100*day), "a", "y")))
+	d.write("log.1.gz", recordtest.Zip(t, permit(at(100*day), "a", "y")))
 	if got := d.unused(); strings.Contains(got.errs, tooShort) {
 		t.Errorf("%+v", got)
 	}
@@ -324,7 +326,7 @@ func TestUnusedWithoutWholeLog(t *testing.T) {
 	d := newDesk(t)
 	d.write("keys/ci.toml", rulesOf("x"))
 	d.write("log", permit(at(100*day), "z", "z")+"damage\n")
-	d.write("log.1.gz", zip(t, permit(at(2*day), "ci", "x"))[:20])
+	d.write("log.1.gz", recordtest.Zip(t, permit(at(2*day), "ci", "x"))[:20])
 	got := d.unused("--without", "ci")
 	if got != (answer{exitFindings, "", "ssh-gate: error: a part of the log cannot be read, so a rule that is not seen matched may be in use: \"$DIR/log.1.gz\": unexpected EOF\n" +
 		"ssh-gate: hint: mend it, or move it away\n"}) {

@@ -8,6 +8,7 @@ import (
 
 	"example.org/ssh-gate/internal/argv"
 	"example.org/ssh-gate/internal/safefile"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // realHost asks the real file system, as the gate does.
@@ -20,16 +21,8 @@ func (h realHost) Resolve(path string) (string, error) { return safefile.Resolve
 // link, "a!" an executable file.
 func tree(t *testing.T, entries ...string) string {
 	t.Helper()
-	home, err := os.UserHomeDir()
+	root, err := filepath.EvalSymlinks(testsshd.SafeDir(t))
 	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := os.MkdirTemp(home, "decide-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(root) })
-	if root, err = filepath.EvalSymlinks(root); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {

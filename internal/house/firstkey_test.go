@@ -73,12 +73,7 @@ func TestWithoutPackage(t *testing.T) {
 	}
 	script += "[ \"$(grep -c denied /var/log/ssh-gate/ssh-gate.log)\" = 2 ]\necho all of it worked\n"
 
-	binary := filepath.Join(t.TempDir(), "ssh-gate")
-	build := exec.Command("go", "build", "-o", binary, module+"cmd/ssh-gate")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := build(t)
 	source, err := filepath.Abs(top)
 	if err != nil {
 		t.Fatal(err)

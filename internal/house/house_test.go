@@ -214,15 +214,22 @@ func TestStartupComesFirst(t *testing.T) {
 	}
 }
 
+// build builds the product, and returns its path.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "ssh-gate")
+	cmd := exec.Command("go", "build", "-o", binary, module+"cmd/ssh-gate")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
+}
+
 // initialised asks the runtime itself, which counts alike in every run.
 func initialised(t *testing.T) []string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "ssh-gate")
-	build := exec.Command("go", "build", "-o", binary, module+"cmd/ssh-gate")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := build(t)
 	run := exec.Command(binary, "--version")
 	run.Env = []string{"GODEBUG=inittrace=1"}
 	out, err := run.CombinedOutput()

@@ -2,9 +2,7 @@ package house
 
 import (
 	"maps"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,12 +28,7 @@ func helpOf(t *testing.T, binary string, words ...string) string {
 // taken returns the verbs of the product in their order, and the options that each takes, by what its help says.
 func taken(t *testing.T) (verbs []string, options map[string][]string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "ssh-gate")
-	build := exec.Command("go", "build", "-o", binary, module+"cmd/ssh-gate")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := build(t)
 	option := regexp.MustCompile(`(?m)^  (--?[a-z][a-z-]*)`)
 	gate, list, _ := strings.Cut(helpOf(t, binary, "help"), "\nVerbs")
 	options = map[string][]string{gateItself: found(option, gate)}

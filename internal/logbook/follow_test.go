@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/recordtest"
 )
 
 // follow gives the references that Follow gives, with a "|" where it waited. Each wait makes the next step happen, and the one behind
@@ -123,7 +124,7 @@ func TestFollowDates(t *testing.T) {
 func TestFollowTwoRotations(t *testing.T) {
 	for name, middle := range map[string]func(f folder){
 		"plain":      func(f folder) { f.write("log.1", records("c", "d")) },
-		"compressed": func(f folder) { f.write("log.1.gz", zip(t, records("c", "d"))) },
+		"compressed": func(f folder) { f.write("log.1.gz", recordtest.Zip(t, records("c", "d"))) },
 		"both":       func(f folder) { f.write("log.1", records("c", "d")); f.write("log.1.gz", "half") },
 	} {
 		f, b := begin(t)
@@ -145,7 +146,7 @@ func TestFollowCompressedAtOnce(t *testing.T) {
 		f.add("log", line("b"))
 		text, err := os.ReadFile(f.log())
 		check(t, err)
-		f.write("log.1.gz", zip(t, string(text)))
+		f.write("log.1.gz", recordtest.Zip(t, string(text)))
 		check(t, os.Remove(f.log()))
 		f.write("log", line("c"))
 	}, func() { f.add("log", line("d")) })
@@ -200,7 +201,7 @@ func TestFollowMissingAtStart(t *testing.T) {
 	}
 
 	f = newFolder(t)
-	f.write("log.1.gz", zip(t, strings.Repeat(line("a"), 1000)))
+	f.write("log.1.gz", recordtest.Zip(t, strings.Repeat(line("a"), 1000)))
 	b = f.open()
 	if n := len(strings.Fields(refs(b))); n != 1000 {
 		t.Fatal(n)
@@ -213,7 +214,7 @@ func TestFollowMissingAtStart(t *testing.T) {
 // TestFollowProblemOnce: a file that cannot be read to its end is told once, not at every look.
 func TestFollowProblemOnce(t *testing.T) {
 	f, b := begin(t)
-	whole := zip(t, records("b", "c"))
+	whole := recordtest.Zip(t, records("b", "c"))
 	got := follow(t, b,
 		func() { f.rename("log", "log.2"); f.write("log.1.gz", whole[:len(whole)-4]); f.write("log", line("d")) },
 		func() {}, func() {},
@@ -313,7 +314,7 @@ func TestPosition(t *testing.T) {
 	resume("e")
 	f.add("log.1", line("f"))
 	f.write("log", line("g"))
-	f.write("log.2.gz", zip(t, line("older")))
+	f.write("log.2.gz", recordtest.Zip(t, line("older")))
 	resume("f g")
 	f.rename("log.1", "log.2")
 	f.rename("log", "log.1")
@@ -328,7 +329,7 @@ func TestSkipRefuses(t *testing.T) {
 	f := newFolder(t)
 	f.write("log.1", records("a", "b"))
 	f.write("log", records("c", "d"))
-	f.write("log.2.gz", zip(t, line("older")))
+	f.write("log.2.gz", recordtest.Zip(t, line("older")))
 	id := func(name string) ID {
 		info, err := os.Stat(f.path(name))
 		check(t, err)
@@ -374,7 +375,7 @@ func TestSkipRefuses(t *testing.T) {
 // TestPositionNone: a compressed file, which is newest for a moment, is no place to go on from.
 func TestPositionNone(t *testing.T) {
 	f := newFolder(t)
-	f.write("log.1.gz", zip(t, line("a")))
+	f.write("log.1.gz", recordtest.Zip(t, line("a")))
 	b := f.open()
 	if got := refs(b); got != "a" {
 		t.Error(got)

@@ -1,8 +1,6 @@
 package logbook
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/record"
+	"example.org/ssh-gate/internal/recordtest"
 )
 
 // line is a record that is told from others by its reference.
@@ -30,15 +29,6 @@ func records(refs ...string) string {
 		text += line(ref)
 	}
 	return text
-}
-
-func zip(t testing.TB, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, err := z.Write([]byte(text))
-	check(t, errors.Join(err, z.Close()))
-	return b.String()
 }
 
 func check(t testing.TB, err error) {
@@ -126,11 +116,11 @@ func TestOrder(t *testing.T) {
 	f.write("log", records("i", "j"))
 	f.write("log.1", line("h"))
 	f.write("log.1.gz", "half of it")
-	f.write("log.2.gz", zip(t, line("g")))
-	f.write("log.10.gz", zip(t, records("e", "f")))
-	f.write("log-20260109.gz", zip(t, line("a")))
+	f.write("log.2.gz", recordtest.Zip(t, line("g")))
+	f.write("log.10.gz", recordtest.Zip(t, records("e", "f")))
+	f.write("log-20260109.gz", recordtest.Zip(t, line("a")))
 	f.write("log-20260110", line("b"))
-	f.write("log-20260110.gz", zip(t, "")[:5])
+	f.write("log-20260110.gz", recordtest.Zip(t, "")[:5])
 	f.write("log-20260110-1767225600", line("c"))
 	f.write("log-20260201", line("d"))
 	f.write("logs", line("x"))
@@ -163,7 +153,7 @@ func TestOpenOne(t *testing.T) {
 	f := newFolder(t)
 	f.write("log", line("c"))
 	f.write("log.1", line("b"))
-	f.write("log.2.gz", zip(t, line("a")))
+	f.write("log.2.gz", recordtest.Zip(t, line("a")))
 	for name, want := range map[string]string{"log.1": "b", "log.2.gz": "a"} {
 		b, err := Open(f.path(name))
 		check(t, err)
@@ -213,7 +203,7 @@ func TestProblems(t *testing.T) {
 	for n := range 2000 {
 		text.WriteString(line(fmt.Sprint(n)))
 	}
-	whole := zip(t, text.String())
+	whole := recordtest.Zip(t, text.String())
 	f.write("log", line("live"))
 	check(t, os.Mkdir(f.path("log.9"), 0o700))
 	check(t, unix.Mkfifo(f.path("log.8"), 0o600))
@@ -222,7 +212,7 @@ func TestProblems(t *testing.T) {
 	f.write("log.5.gz", "")
 	f.write("log.4.gz", whole[:len(whole)/2])
 	f.write("log.3.gz", whole[:5])
-	f.write("log.2.gz", zip(t, line("first"))+"and more, which is not compressed")
+	f.write("log.2.gz", recordtest.Zip(t, line("first"))+"and more, which is not compressed")
 	f.write("log.1", "")
 	b := f.open()
 	got := strings.Fields(refs(b))

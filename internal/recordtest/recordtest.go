@@ -4,6 +4,7 @@ package recordtest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -159,4 +160,16 @@ func bounded(line []byte) error {
 func size(text string) int {
 	text = strings.ReplaceAll(text, `\\`, "_")
 	return len(text) - 3*strings.Count(text, `\x`)
+}
+
+// Zip compresses lines, as logrotate has a rotated log compressed.
+func Zip(t testing.TB, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(text))
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

@@ -1,11 +1,8 @@
 package testhost
 
 import (
-	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -33,20 +30,8 @@ func EnterMachine(t *testing.T, carry func() string) bool {
 	if os.Getuid() != 0 {
 		t.Skip("not run: it changes a copy of this machine, which takes root")
 	}
-	self, err := os.Executable()
-	check(t, err)
-	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
-	cmd.Env = append(os.Environ(), insideMachine+"="+t.Name(), carriedMachine+"="+carry())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
-	out, err := cmd.CombinedOutput()
-	for line := range strings.Lines(string(out)) {
-		t.Log(strings.TrimRight(line, "\n"))
-	}
-	if err != nil {
-		t.Errorf("inside: %v", err)
-	} else if !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
-		t.Error("inside: the test did not pass")
-	}
+	again(t, &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL},
+		insideMachine+"="+t.Name(), carriedMachine+"="+carry())
 	return false
 }
 

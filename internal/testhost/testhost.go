@@ -34,11 +34,18 @@ func Enter(t *testing.T) bool {
 	for tool, debianPackage := range map[string]string{"useradd": "passwd", "groupadd": "passwd", "unshare": "util-linux"} {
 		testsshd.RequireTool(t, tool, debianPackage)
 	}
+	again(t, &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}, inside+"="+t.Name())
+	return false
+}
+
+// again runs the same test in a process of other attributes, told by its environment, and passes its outcome on.
+func again(t *testing.T, attributes *syscall.SysProcAttr, env ...string) {
+	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
-	cmd.Env = append(os.Environ(), inside+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = attributes
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		t.Log(strings.TrimRight(line, "\n"))
@@ -48,7 +55,6 @@ func Enter(t *testing.T) bool {
 	} else if !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
 		t.Error("inside: the test did not pass")
 	}
-	return false
 }
 
 // setUp lays copies over the folders that an installation changes, and an empty /run.

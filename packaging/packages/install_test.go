@@ -62,6 +62,26 @@ func deny(t *testing.T, u testhost.User) {
 	}
 }
 
+// keeping is asked, after what must not change them, whether the policy, the log and the list of shells are as they are now, and the
+// configuration as it is to be.
+func keeping(t *testing.T) func(config string) {
+	t.Helper()
+	policy, place, record, log := read(t, policyFile), state(policyFile), read(t, testhost.Log), inode(t, testhost.Log)
+	return func(config string) {
+		t.Helper()
+		expect(t, complete)
+		if read(t, configFile) != config || read(t, policyFile) != policy || state(policyFile) != place {
+			t.Error("the configuration or the policy is another")
+		}
+		if read(t, testhost.Log) != record || inode(t, testhost.Log) != log {
+			t.Errorf("the log is another, or holds %q", read(t, testhost.Log))
+		}
+		if n := listed(t); n != 1 {
+			t.Errorf("/etc/shells has it %d times", n)
+		}
+	}
+}
+
 // TestDebian is the life of the .deb on one host.
 func TestDebian(t *testing.T) {
 	if !enter(t) {
@@ -89,7 +109,7 @@ func TestDebian(t *testing.T) {
 	// An upgrade keeps what was edited, what was written and what was recorded.
 	output(t, "cp", examples+"/first.toml", policyFile)
 	deny(t, deploy)
-	record, log := read(t, testhost.Log), inode(t, testhost.Log)
+	kept := keeping(t)
 	edited := read(t, configFile) + "events = \"all\"\n"
 	write(t, configFile, edited)
 	unix.Umask(0)
@@ -97,19 +117,6 @@ func TestDebian(t *testing.T) {
 	unix.Umask(0o022)
 	if warned(out) {
 		t.Errorf("the upgrade warns:\n%s", out)
-	}
-	kept := func(config string) {
-		t.Helper()
-		expect(t, complete)
-		if read(t, configFile) != config || read(t, policyFile) != read(t, examples+"/first.toml") {
-			t.Error("the configuration or the policy is another")
-		}
-		if read(t, testhost.Log) != record || inode(t, testhost.Log) != log {
-			t.Errorf("the log is another, or holds %q", read(t, testhost.Log))
-		}
-		if n := listed(t); n != 1 {
-			t.Errorf("/etc/shells has it %d times", n)
-		}
 	}
 	kept(edited)
 	if !strings.HasSuffix(read(t, configFile+".dpkg-dist"), nextDefault) {
@@ -355,18 +362,9 @@ func TestRPM(t *testing.T) {
 	}
 	output(t, "cp", examples+"/first.toml", policyFile)
 	deny(t, deploy)
-	record, log := read(t, testhost.Log), inode(t, testhost.Log)
+	record := read(t, testhost.Log)
 	edited := read(t, configFile) + "events = \"all\"\n"
-	kept := func(config string) {
-		t.Helper()
-		expect(t, complete)
-		if read(t, configFile) != config || state(policyFile) != "file 0644 root:root" || read(t, testhost.Log) != record || inode(t, testhost.Log) != log {
-			t.Error("something was not kept")
-		}
-		if n := listed(t); n != 1 {
-			t.Errorf("/etc/shells has it %d times", n)
-		}
-	}
+	kept := keeping(t)
 	write(t, configFile, edited)
 	if out := rpm("--upgrade", "--nodeps", next.rpm("amd64")); warned(out) {
 		t.Errorf("the upgrade warns:\n%s", out)
