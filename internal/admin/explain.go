@@ -241,12 +241,13 @@ type runs struct {
 }
 
 type confined struct {
-	Read    []string `json:"read"`
-	Write   []string `json:"write"`
-	Execute []string `json:"execute"`
-	Network bool     `json:"network"`
-	ABI     int      `json:"landlock_abi"`
-	Gaps    []string `json:"not_held,omitempty"`
+	Read     []string `json:"read"`
+	Write    []string `json:"write"`
+	Execute  []string `json:"execute"`
+	Starters []string `json:"started_by,omitempty"`
+	Network  bool     `json:"network"`
+	ABI      int      `json:"landlock_abi"`
+	Gaps     []string `json:"not_held,omitempty"`
 }
 
 // judge puts the question to the gate's own code. unset is what is wrong with the configuration.
@@ -437,9 +438,12 @@ func (e *explanation) confinement(domain *confine.Domain, d *decide.Decision) {
 	if e.problem != nil {
 		return
 	}
-	if err := confine.Try(domain); err != nil {
+	starters, err := confine.Try(domain)
+	if err != nil {
 		e.fail(&host.Problem{Reason: plan.ConfineReason(err), Err: err}, d.Rule.Label())
 	}
+	slices.Sort(starters)
+	in.Starters = escapeAll(slices.Compact(starters))
 }
 
 func nonNil(list []string) []string { return append([]string{}, list...) }
@@ -663,6 +667,9 @@ func (in *confined) tell(p *page) {
 	p.row("confinement", "reads "+list(in.Read))
 	p.row("", "writes "+list(in.Write))
 	p.row("", "executes "+list(in.Execute))
+	if len(in.Starters) > 0 {
+		p.row("", "started by "+strings.Join(in.Starters, " "))
+	}
 	if in.Network {
 		p.row("", "network: as the account")
 	} else {

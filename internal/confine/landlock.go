@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/safefile"
 )
 
 // Domain is what a confined program may reach, beside what every program needs to start.
@@ -23,10 +25,12 @@ type Domain struct {
 	BestEffort bool // hold what this kernel can hold, if anything
 }
 
-// Value is a path from the request, resolved, and the root below which its rule allows it.
+// Value is a path from the request, and the root below which its rule allows it, as the rule names it.
 type Value struct {
-	Path, Root string
-	Write      bool
+	Path  string // resolved
+	Root  string
+	Below string // what Path has behind the root; empty for the root itself
+	Write bool
 }
 
 // UnsupportedError says what this kernel cannot hold.
@@ -81,6 +85,7 @@ type Ruleset struct {
 	fd        int
 	handled   uint64
 	noNetwork bool
+	starters  []string
 }
 
 // ABI is the version of Landlock that the running kernel offers; 0: none.
@@ -115,13 +120,17 @@ func New(d *Domain) (*Ruleset, error) {
 	return r, nil
 }
 
-// Try says what New would fail with, and enforces nothing.
-func Try(d *Domain) error {
+// Try says what New would fail with, and enforces nothing. starters are what may be executed because the program, or what Execute names,
+// starts by it: interpreters and loaders.
+func Try(d *Domain) (starters []string, err error) {
 	r, err := New(d)
-	if err == nil && r.fd >= 0 {
+	if err != nil {
+		return nil, err
+	}
+	if r.fd >= 0 {
 		unix.Close(r.fd)
 	}
-	return err
+	return r.starters, nil
 }
 
 // Lacks says what a version of Landlock cannot hold of a domain.
@@ -238,9 +247,10 @@ func (r *Ruleset) allowBase(path string, rights uint64, wanted bool) error {
 	return r.rule(fd, path, rights)
 }
 
-// allow gives rights on what a path of the administrator's leads to, links followed.
+// allow gives rights on what a path of the administrator's leads to, by no link that others than root can have made: a confined program
+// that may write the folder would choose by one what the next gets.
 func (r *Ruleset) allow(path string, rights uint64) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := safefile.Open(path, unix.O_PATH)
 	if err != nil {
 		return fmt.Errorf("%+q: %w", path, err)
 	}
@@ -270,7 +280,8 @@ func (r *Ruleset) rule(fd int, path string, rights uint64) error {
 }
 
 // allowValues gives rights on what the client chose. A value was resolved when the request was judged; now it is opened below its root
-// without following a link, so that a folder which was swapped for one since is refused and not entered.
+// without following a link, so that a folder which was swapped for one since is refused and not entered. The root is opened by the name
+// that the rule gives it, as allow opens paths: where it was resolved to, a link of the account's may have led.
 func (r *Ruleset) allowValues(values []Value) error {
 	roots := roots{}
 	defer roots.close()
@@ -288,7 +299,7 @@ func (r *Ruleset) allowValue(roots roots, v Value, done map[Value]bool) error {
 	if err != nil {
 		return err
 	}
-	path := strings.TrimPrefix(strings.TrimPrefix(v.Path, v.Root), "/")
+	path := v.Below
 	fd, folder, err := below(root, path)
 	if errors.Is(err, unix.ENOENT) && !v.Write {
 		return nil // there is nothing to read
@@ -310,7 +321,7 @@ func (r *Ruleset) allowValue(roots roots, v Value, done map[Value]bool) error {
 		return err
 	}
 	defer unix.Close(fd)
-	granted := Value{path, v.Root, v.Write}
+	granted := Value{Root: v.Root, Below: path, Write: v.Write}
 	if done[granted] {
 		return nil
 	}
@@ -335,7 +346,7 @@ func (o roots) open(path string) (int, error) {
 	if fd, ok := o[path]; ok {
 		return fd, nil
 	}
-	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	fd, err := safefile.Open(path, unix.O_PATH)
 	if err != nil {
 		return -1, fmt.Errorf("its root %+q: %w", path, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,18 +144,18 @@ func TestValues(t *testing.T) {
 		value         Value
 		a, b, outside string
 	}{
-		{"a folder to read", Value{"root/a", "root", false}, "r", "", ""},
-		{"a file to read", Value{"root/a/file", "root", false}, "r", "", ""},
-		{"the root to read", Value{"root", "root", false}, "r", "r", ""},
-		{"a folder to write", Value{"root/a", "root", true}, "rw", "", ""},
-		{"a file to write", Value{"root/a/file", "root", true}, "rw", "", ""},
-		{"a new file", Value{"root/a/new", "root", true}, "rw", "", ""},
-		{"a new file in new folders", Value{"root/a/x/y/new", "root", true}, "rw", "", ""},
-		{"a new file in the root", Value{"root/new", "root", true}, "rw", "rw", ""},
-		{"the root to write", Value{"root", "root", true}, "rw", "rw", ""},
-		{"nothing to read", Value{"root/a/new", "root", false}, "", "", ""},
-		{"a file that is the root", Value{"root/a/file", "root/a/file", false}, "r", "", ""},
-		{"a file that is the root, to write", Value{"root/a/file", "root/a/file", true}, "r", "", ""},
+		{"a folder to read", named("root/a", "root", false), "r", "", ""},
+		{"a file to read", named("root/a/file", "root", false), "r", "", ""},
+		{"the root to read", named("root", "root", false), "r", "r", ""},
+		{"a folder to write", named("root/a", "root", true), "rw", "", ""},
+		{"a file to write", named("root/a/file", "root", true), "rw", "", ""},
+		{"a new file", named("root/a/new", "root", true), "rw", "", ""},
+		{"a new file in new folders", named("root/a/x/y/new", "root", true), "rw", "", ""},
+		{"a new file in the root", named("root/new", "root", true), "rw", "rw", ""},
+		{"the root to write", named("root", "root", true), "rw", "rw", ""},
+		{"nothing to read", named("root/a/new", "root", false), "", "", ""},
+		{"a file that is the root", named("root/a/file", "root/a/file", false), "r", "", ""},
+		{"a file that is the root, to write", named("root/a/file", "root/a/file", true), "r", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := tree(t)
@@ -178,27 +179,32 @@ func TestValuesThatChanged(t *testing.T) {
 		name   string
 		change func(dir string) error
 		value  Value
-		want   error
+		want   string
 	}{
-		{"the file is a link", func(dir string) error { return link(dir, "../../outside/file", "root/a/file") }, Value{"root/a/file", "root", false}, unix.ELOOP},
-		{"the file to write is a link", func(dir string) error { return link(dir, "../../outside/file", "root/a/file") }, Value{"root/a/file", "root", true}, unix.ELOOP},
-		{"the folder is a link", func(dir string) error { return link(dir, "../outside", "root/a") }, Value{"root/a/file", "root", false}, unix.ELOOP},
-		{"the folder to write in is a link", func(dir string) error { return link(dir, "../outside", "root/a") }, Value{"root/a/new", "root", true}, unix.ELOOP},
-		{"the root is a link", func(dir string) error { return link(dir, "outside", "root") }, Value{"root/file", "root", false}, unix.ELOOP},
-		{"the root is gone", func(dir string) error { return os.RemoveAll(filepath.Join(dir, "root")) }, Value{"root/file", "root", true}, unix.ENOENT},
+		{"the file is a link", func(dir string) error { return link(dir, "../../outside/file", "root/a/file") }, named("root/a/file", "root", false), unix.ELOOP.Error()},
+		{"the file to write is a link", func(dir string) error { return link(dir, "../../outside/file", "root/a/file") }, named("root/a/file", "root", true), unix.ELOOP.Error()},
+		{"the folder is a link", func(dir string) error { return link(dir, "../outside", "root/a") }, named("root/a/file", "root", false), unix.ELOOP.Error()},
+		{"the folder to write in is a link", func(dir string) error { return link(dir, "../outside", "root/a") }, named("root/a/new", "root", true), unix.ELOOP.Error()},
+		{"the root is a link", func(dir string) error { return link(dir, "outside", "root") }, named("root/file", "root", false), "is a link that others than root can have made"},
+		{"the root is gone", func(dir string) error { return os.RemoveAll(filepath.Join(dir, "root")) }, named("root/file", "root", true), unix.ENOENT.Error()},
 		{"the folder is a file", func(dir string) error {
 			return errors.Join(os.RemoveAll(filepath.Join(dir, "root/a")), os.WriteFile(filepath.Join(dir, "root/a"), nil, 0o644))
-		}, Value{"root/a/file", "root", true}, unix.ENOTDIR},
+		}, named("root/a/file", "root", true), unix.ENOTDIR.Error()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := tree(t)
 			check(t, c.change(dir))
 			c.value.Path, c.value.Root = filepath.Join(dir, c.value.Path), filepath.Join(dir, c.value.Root)
-			if err := within(t, &Domain{Values: []Value{c.value}}, func() { t.Error("it was made ready") }); !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
+			if err := within(t, &Domain{Values: []Value{c.value}}, func() { t.Error("it was made ready") }); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
 	}
+}
+
+// named is a value below a root that no link leads to.
+func named(path, root string, write bool) Value {
+	return Value{Path: path, Root: root, Below: strings.TrimPrefix(strings.TrimPrefix(path, root), "/"), Write: write}
 }
 
 func link(dir, target, name string) error {
@@ -209,10 +215,10 @@ func link(dir, target, name string) error {
 // TestUnreadableProgram: what cannot be read for a fault of its own is no folder.
 func TestUnreadableProgram(t *testing.T) {
 	needLandlock(t)
-	if err := Try(&Domain{Program: "/proc/self/mem"}); !errors.Is(err, unix.EIO) {
+	if _, err := Try(&Domain{Program: "/proc/self/mem"}); !errors.Is(err, unix.EIO) {
 		t.Errorf("of what cannot be read it is not known what starts it: %v", err)
 	}
-	if err := Try(&Domain{Program: "/bin/true", Execute: []string{t.TempDir()}}); err != nil {
+	if _, err := Try(&Domain{Program: "/bin/true", Execute: []string{t.TempDir()}}); err != nil {
 		t.Errorf("a folder: %v", err)
 	}
 }
@@ -248,7 +254,7 @@ func TestRace(t *testing.T) {
 	}
 	ready := 0
 	for n := 0; n < 300 || ready == 0; n++ {
-		err := within(t, &Domain{Values: []Value{{filepath.Join(path, "file"), filepath.Join(dir, "root"), false}}}, func() {
+		err := within(t, &Domain{Values: []Value{named(filepath.Join(path, "file"), filepath.Join(dir, "root"), false)}}, func() {
 			ready++
 			for range 20 {
 				if got := reads(); got != "in root/a" && got != "" {
@@ -268,25 +274,36 @@ func TestRace(t *testing.T) {
 func TestWriteEverythingIsRefused(t *testing.T) {
 	needLandlock(t)
 	for _, path := range []string{"/", "/ssh-gate-test-new"} {
-		err := within(t, &Domain{Values: []Value{{path, "/", true}}}, func() { t.Error("it was made ready") })
+		err := within(t, &Domain{Values: []Value{named(path, "/", true)}}, func() { t.Error("it was made ready") })
 		if err == nil || !strings.Contains(err.Error(), "write everything") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 }
 
-// TestAdministratorsPaths may be links, and must be there.
+// TestAdministratorsPaths may be links that root made, and must be there.
 func TestAdministratorsPaths(t *testing.T) {
 	needLandlock(t)
 	dir := tree(t)
-	check(t, os.Symlink("root/a", filepath.Join(dir, "link")))
-	check(t, within(t, &Domain{Write: []string{filepath.Join(dir, "link")}, Read: []string{filepath.Join(dir, "root/b/file")}}, func() {
-		for name, want := range map[string]string{"root/a/file": "rw", "root/b/file": "r", "outside/file": ""} {
-			if got := may(filepath.Join(dir, name)); got != want {
+	check(t, within(t, &Domain{Write: []string{filepath.Join(dir, "root/a")}, Read: []string{filepath.Join(dir, "root/b/file"), "/bin/sh"}}, func() {
+		for name, want := range map[string]string{"root/a/file": "rw", "root/b/file": "r", "outside/file": "", "/bin/sh": "r", "/usr/bin/dash": "r", "/usr/bin/cat": ""} {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(dir, name)
+			}
+			if got := may(name); got != want {
 				t.Errorf("%s: %q, want %q", name, got, want)
 			}
 		}
 	}))
+	// Where the account could have made the link, it would choose what the path means.
+	planted := filepath.Join(dir, "planted")
+	check(t, os.Symlink("root/a", planted))
+	for _, d := range []*Domain{{Read: []string{planted}}, {Write: []string{planted + "/file"}}, {Execute: []string{planted}}, {Values: []Value{named(planted+"/file", planted, false)}}} {
+		err := within(t, d, func() { t.Error("it was made ready") })
+		if want := strconv.Quote(planted) + " is a link that others than root can have made"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v", d, err)
+		}
+	}
 	missing := filepath.Join(dir, "missing")
 	for _, d := range []*Domain{{Read: []string{missing}}, {Write: []string{missing}}, {Execute: []string{missing}}, {Program: missing}} {
 		if err := within(t, d, func() { t.Error("it was made ready") }); !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), missing) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/safefile"
 )
 
 const (
@@ -26,35 +28,75 @@ type kind struct {
 // loader that an ELF file names. So it is for each file of Execute.
 func (r *Ruleset) allowPrograms(d *Domain) (kind, error) {
 	k := kind{static: len(d.Execute) == 0}
-	for _, path := range append([]string{d.Program}, d.Execute...) {
-		for n := 0; path != "" && n < maxInterpreters; n++ {
-			head, err := r.allowProgram(path)
-			if err != nil {
-				return k, err
-			}
-			loader := loader(head)
-			k.narrow = k.narrow || bytes.HasPrefix(head, []byte("\x7fELF\x01"))
-			k.musl = k.musl || strings.Contains(loader, "musl")
-			if loader != "" {
-				k.static = false
-				if err := r.allow(loader, execute); err != nil {
-					return k, err
-				}
-				break
-			}
-			path = script(head)
+	fd, err := unix.Open(d.Program, programFlags|unix.O_CLOEXEC, 0) // links and all: safefile.Program judged them
+	if err == nil {
+		err = r.allowProgram(fd, d.Program, true, &k)
+	}
+	if err != nil {
+		return k, fmt.Errorf("%+q: %w", d.Program, err)
+	}
+	for _, path := range d.Execute {
+		fd, err := safefile.Open(path, programFlags)
+		if err == nil {
+			err = r.allowProgram(fd, path, false, &k)
+		}
+		if err != nil {
+			return k, fmt.Errorf("%+q: %w", path, err)
 		}
 	}
 	k.static = k.static && !k.narrow
 	return k, nil
 }
 
-// allowProgram returns the first bytes of the program; a folder has none. One that may be executed and not read is refused: what starts it is not known.
-func (r *Ruleset) allowProgram(path string) (head []byte, err error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("%+q: %w", path, err)
+const programFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+
+// allowProgram gives the right to execute an opened program, and what starts it, and closes it. What starts it is believed only of a file
+// that is trusted, or that nobody but root may write: a confined program would write another name into it and execute, or read, that. One
+// that may be executed and not read is refused: what starts it is not known.
+func (r *Ruleset) allowProgram(fd int, path string, trusted bool, k *kind) error {
+	for n := 0; ; n++ {
+		head, err := r.allowFile(fd, path)
+		if err != nil {
+			return err
+		}
+		next, last := loader(head), true
+		k.narrow = k.narrow || bytes.HasPrefix(head, []byte("\x7fELF\x01"))
+		k.musl = k.musl || strings.Contains(next, "musl")
+		k.static = k.static && next == ""
+		if next == "" {
+			next, last = script(head), false
+		}
+		if next == "" || n == maxInterpreters || !trusted && safefile.Script(path, safefile.RootOnly) != nil {
+			return nil
+		}
+		if fd, err = openStarter(next); err != nil {
+			return fmt.Errorf("what starts it, %+q: %w", next, err)
+		}
+		r.starters = append(r.starters, next)
+		if last {
+			defer unix.Close(fd)
+			return r.rule(fd, next, execute&onFiles)
+		}
+		path, trusted = next, false
 	}
+}
+
+// openStarter opens an interpreter or a loader. Rights on a folder would be rights on all below it.
+func openStarter(path string) (int, error) {
+	fd, err := safefile.Open(path, programFlags)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		unix.Close(fd)
+		return -1, errors.Join(err, errors.New("is not a regular file"))
+	}
+	return fd, nil
+}
+
+// allowFile gives the right to execute an opened file, or what lies in a folder, returns the first bytes of a file, and closes it.
+func (r *Ruleset) allowFile(fd int, path string) (head []byte, err error) {
 	defer unix.Close(fd)
 	if err := r.add(fd, path, execute); err != nil {
 		return nil, err
@@ -65,7 +107,7 @@ func (r *Ruleset) allowProgram(path string) (head []byte, err error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%+q: %w", path, err)
+		return nil, err
 	}
 	return head[:n], nil
 }

@@ -52,7 +52,7 @@ func domain(o *Order) *confine.Domain {
 	}
 	d := &confine.Domain{Read: c.Read, Write: c.Write, Execute: c.Execute, NoNetwork: c.NoNetwork, Program: o.Program, BestEffort: c.Fallback}
 	for _, p := range o.Places {
-		d.Values = append(d.Values, confine.Value{Path: p.Path, Root: p.Root, Write: p.Access == policy.Write})
+		d.Values = append(d.Values, confine.Value{Path: p.Path, Root: p.Root, Below: p.Below, Write: p.Access == policy.Write})
 	}
 	return d
 }

@@ -77,7 +77,7 @@ func TestEnvironment(t *testing.T) {
 
 // TestDomain: what a rule confines to, with the values of the request and what each may be used for.
 func TestDomain(t *testing.T) {
-	values := []policy.Place{{Path: "/srv/a", Root: "/srv", Access: policy.Write}, {Path: "/var/b", Root: "/var", Access: policy.Read}}
+	values := []policy.Place{{Path: "/srv/a", Root: "/srv", Below: "a", Access: policy.Write}, {Path: "/var/b", Root: "/var", Below: "b", Access: policy.Read}}
 	order := &Order{Settings: settings(t, ""), Program: "/bin/x", Argv: []string{"x"}, Places: values}
 	if p := New(order, login(t), path); p.Domain != nil {
 		t.Errorf("a rule without confine has %+v", p.Domain)
@@ -85,7 +85,7 @@ func TestDomain(t *testing.T) {
 	order.Settings = settings(t, "confine = { read = [\"/r\"], write = [\"/w\"], network = false, fallback = \"allow\" }")
 	got := New(order, login(t), path).Domain
 	want := &confine.Domain{Read: []string{"/r"}, Write: []string{"/w"}, NoNetwork: true, Program: "/bin/x", BestEffort: true,
-		Values: []confine.Value{{Path: "/srv/a", Root: "/srv", Write: true}, {Path: "/var/b", Root: "/var"}}}
+		Values: []confine.Value{{Path: "/srv/a", Root: "/srv", Below: "a", Write: true}, {Path: "/var/b", Root: "/var", Below: "b"}}}
 	if fmt.Sprintf("%+v", *got) != fmt.Sprintf("%+v", *want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -62,7 +62,7 @@ func (t *subtree) Lies(v string, files Files) (Place, error) {
 	if !below(real, root, t.itself) {
 		return Place{}, fmt.Errorf("leads to %s, which is not below %s", strconv.QuoteToASCII(real), strconv.QuoteToASCII(root))
 	}
-	return Place{real, root, t.access}, nil
+	return Place{Path: real, Root: t.root, Below: strings.TrimPrefix(strings.TrimPrefix(real, root), "/"), Access: t.access}, nil
 }
 
 func (t *subtree) Guarded() bool { return true }

@@ -47,8 +47,10 @@ type Located interface {
 
 // Place is where a value lies, and what a confined program may do there.
 type Place struct {
-	Path, Root string // resolved; the rule allows what is below the root
-	Access     Access
+	Path   string // resolved
+	Root   string // as the policy names it; the rule allows what is below it
+	Below  string // what Path has behind the resolved root; empty for the root itself
+	Access Access
 }
 
 // Access is what the kernel lets a confined program do.

@@ -13,7 +13,52 @@ import (
 // cannot be looked at is an error, and so is "..", after a component that does not exist, which the kernel would not pass.
 //
 // The answer is true at the time of the look only: whoever may write in these folders can change it.
-func Resolve(path string) (string, error) {
+func Resolve(path string) (string, error) { return resolve(path, func(string) error { return nil }) }
+
+// Open opens what a path of the administrator's leads to. A link on the way is followed only where root alone can have put it: every
+// folder from / to the one that holds it is root's, and nobody else may write it. Elsewhere whoever may write the folder, a permitted
+// program for one, would choose what the path means. Behind the last such folder no link is followed, also none that comes in meanwhile.
+func Open(path string, flags int) (fd int, err error) {
+	if fd, err = openPlain(path, flags); !errors.Is(err, unix.ELOOP) {
+		return fd, err
+	}
+	real, err := resolve(path, rootsAlone)
+	if err != nil {
+		return -1, err
+	}
+	return openPlain(real, flags)
+}
+
+// openPlain opens a path without any link in it, openat2(2).
+func openPlain(path string, flags int) (int, error) {
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_NO_SYMLINKS}
+	for {
+		fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
+		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) { // EAGAIN: something was renamed meanwhile
+			return fd, err
+		}
+	}
+}
+
+// rootsAlone says why others than root can change what lies in a folder: each folder from / on is judged where only root can swap it.
+func rootsAlone(folder string) error {
+	for at, rest := "/", split(folder); ; {
+		var st unix.Stat_t
+		if err := unix.Lstat(at, &st); err != nil {
+			return lookFault(at, err)
+		}
+		if fault := judge(&st, at, RootOnly); fault != nil {
+			return fault
+		}
+		if len(rest) == 0 {
+			return nil
+		}
+		at, rest = join(at, rest[0]), rest[1:]
+	}
+}
+
+// resolve asks about the folder of each link before it follows it.
+func resolve(path string, trusted func(folder string) error) (string, error) {
 	if len(path) > maxPath || !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
 		return "", fmt.Errorf("%+q is not an absolute path without NUL of at most %d bytes", path, maxPath)
 	}
@@ -49,6 +94,9 @@ func Resolve(path string) (string, error) {
 		case err == nil:
 			if links++; links > maxLinks {
 				return "", fmt.Errorf("%+q: %w", path, unix.ELOOP)
+			}
+			if err := trusted(at); err != nil {
+				return "", fmt.Errorf("%+q is a link that others than root can have made (%w); name where it leads", next, err)
 			}
 			if strings.HasPrefix(target, "/") {
 				at = "/"

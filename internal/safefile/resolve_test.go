@@ -241,6 +241,57 @@ func leadsTo(path, resolved string) error {
 	return nil
 }
 
+// TestOpen: links are followed where root alone can have made them. As root this holds the tree's own, as an ordinary user the system's.
+func TestOpen(t *testing.T) {
+	tr := newTree(t)
+	tr.file("root/file", "mine", 0o644)
+	tr.file("root/open/file", "open", 0o644)
+	tr.file("secret", "secret", 0o644)
+	tr.link("link", "root")
+	tr.link("root/open/relative", "../../secret")
+	tr.link("root/open/absolute", tr.path("secret"))
+	tr.link("root/open/back", "..")
+	tr.link("in", "root/open/relative")
+	tr.mode("root/open", 0o777)
+	for path, want := range map[string]string{
+		"root/file": "mine", "root/open/file": "open", "root//./file": "mine", "root/open/../file": "mine", // no links
+		"root/open/relative": "", "root/open/absolute": "", "root/open/back/file": "", "in": "", // by a link that anybody could have made
+		"link/file": "mine", "link/open/file": "open", // by one that this user made
+	} {
+		if strings.HasPrefix(path, "link/") && os.Getuid() != 0 {
+			want = ""
+		}
+		fd, err := Open(tr.dir+"/"+path, unix.O_RDONLY)
+		if want == "" {
+			if err == nil || !strings.Contains(err.Error(), "is a link that others than root can have made") {
+				t.Errorf("%s: %v", path, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		text, err := readAll(fd, 100, 100)
+		if unix.Close(fd); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+	}
+	for path, want := range map[string]error{"missing": unix.ENOENT, "root/file/x": unix.ENOTDIR} {
+		if _, err := Open(tr.path(path), unix.O_PATH); !errors.Is(err, want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	fd, err := Open("/proc/self/mounts", unix.O_PATH) // by a link of the kernel's in a folder of root's
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fd)
+	if _, err := Open("/proc/self/root", unix.O_PATH); err == nil && os.Getuid() != 0 {
+		t.Error("a folder of /proc that belongs to a user holds links that the user decides on")
+	}
+}
+
 func TestLookup(t *testing.T) {
 	tr := newTree(t)
 	tr.file("one/prog", "x", 0o644) // not executable
