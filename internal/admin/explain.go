@@ -86,6 +86,9 @@ func explain(c *call) int {
 	}
 	e := &explanation{Request: record.Escape(o.request), Key: source.Key, Policy: source.File, question: &o.question, recorded: from}
 	e.judge(source, config, problem, c.now)
+	if e.problem != nil && o.file == "" && (e.Reason == record.PolicyMissing || e.Reason == record.NoUserPolicy) {
+		e.question.meant = meant(nearest(o.key, knownKeys(o.dir)))
+	}
 	if o.json {
 		return e.tellJSON(c)
 	}
@@ -152,6 +155,9 @@ func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) 
 		return r.Event != record.Allowed && r.Key != "" && (key == "" || r.Key == key)
 	}
 	missing := "the log has no refused request"
+	if key != "" {
+		missing += fmt.Sprintf(" of the key %+q%s", key, didYouMean(key, knownKeys(o.dir)))
+	}
 	if len(words) == 1 {
 		wanted = func(r *record.Record) bool { return r.Ref == strings.ToLower(words[0]) }
 		missing = fmt.Sprintf("the log has no record with the reference %+q", words[0])
@@ -169,6 +175,8 @@ func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) 
 		}
 	}
 	switch {
+	case found == nil && len(words) == 1 && slices.Contains(knownKeys(o.dir), words[0]):
+		return nil, c.fail(errors.New(missing), fmt.Sprintf("to ask about the key %s: ssh-gate explain --key %[1]s -- REQUEST", words[0]))
 	case found == nil:
 		return nil, c.fail(errors.New(missing), "ssh-gate log shows what there is; to explain a request that was never sent: ssh-gate explain --key NAME -- 'REQUEST'")
 	case found.Bytes > len(found.Request):
@@ -590,7 +598,11 @@ func (e *explanation) tellEnd(c *call, p *page) {
 		p.row("", policy.Printable(e.Detail))
 	}
 	if e.problem != nil {
-		p.row("hint", record.Escape(e.problem.Hint()))
+		hint := record.Escape(e.problem.Hint())
+		if meant := e.question.meant; meant != "" {
+			hint = meant + " If not: " + hint
+		}
+		p.row("hint", hint)
 	} else if m.Next != "" {
 		p.row("hint", m.Next)
 	}

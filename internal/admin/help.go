@@ -1,6 +1,9 @@
 package admin
 
-import "fmt"
+import (
+	"flag"
+	"fmt"
+)
 
 const gateHelp = `ssh-gate lets an SSH key run what its policy allows, and nothing else.
 
@@ -25,8 +28,19 @@ Verbs, each of which tells its options with --help, an example first:
 `
 
 func help(c *call) int {
-	if status, ok := c.plain(); !ok {
+	words, status, ok := c.parseNames(flag.NewFlagSet(c.verb, flag.ContinueOnError))
+	switch {
+	case !ok:
 		return status
+	case len(words) > 1:
+		return c.misused(fmt.Sprintf("%+q is one argument too many", words[1]))
+	case len(words) == 1:
+		v, known := find(words[0])
+		if !known {
+			return c.misused(fmt.Sprintf("%+q is no verb%s", words[0], didYouMean(words[0], verbNames())))
+		}
+		c.verb, c.args = v.name(), []string{"--help"}
+		return v.run(c)
 	}
 	fmt.Fprint(c.out, gateHelp)
 	for _, v := range verbs() {

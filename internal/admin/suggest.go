@@ -92,9 +92,10 @@ func (c *call) deniedRequests(to *suggest.Requests, o *suggestOptions) int {
 	}
 	defer book.Close()
 	cut := 0
+	var missed missed
 	for l := range book.All() {
 		switch {
-		case !only.matches(l.Record):
+		case !missed.matches(&only, l.Record):
 		case l.Bytes > len(l.Request):
 			cut++
 		default:
@@ -104,7 +105,9 @@ func (c *call) deniedRequests(to *suggest.Requests, o *suggestOptions) int {
 	if cut > 0 {
 		c.warn("requests passed over of which the log has the first %d bytes only: %d", record.MaxRequest, cut)
 	}
-	return c.finish(book, bufio.NewWriter(io.Discard))
+	status = c.finish(book, bufio.NewWriter(io.Discard))
+	missed.tell(c, &only)
+	return status
 }
 
 // readRequests takes one request a line. A line that is longer than any request may be is cut where it has become too long.

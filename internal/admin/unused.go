@@ -408,5 +408,5 @@ func (c *call) without(book *logbook.Book, o *unusedOptions, policies []source, 
 		out.Write(text)
 		return c.finish(book, out)
 	}
-	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), "")
+	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), meant(nearest(o.without, knownKeys(o.dir))))
 }
