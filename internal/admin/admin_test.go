@@ -251,13 +251,13 @@ func TestNoLog(t *testing.T) {
 			t.Errorf("%s: %+v", verb, got)
 		}
 	}
-	d.want(exitFindings, "", "ssh-gate: error: \"$DIR/keys\" is not a regular file; \"$DIR/keys\": there is no log of that name\n"+
+	d.want(exitFindings, "", "ssh-gate: error: \"$DIR/keys\" is not a regular file but a folder\n"+
 		"ssh-gate: hint: name the log with --file FILE; ssh-gate doctor tells where this host has it\n", "log", "--file", "$DIR/keys")
 	if os.Geteuid() != 0 {
 		d.write("log", "")
 		check(t, os.Chmod(d.path("log"), 0))
 		got := d.run("log", "--file", "$DIR/log")
-		if got.status != exitFindings || !strings.HasSuffix(got.errs, "permission denied; \"$DIR/log\": there is no log of that name\nssh-gate: hint: the log is for root alone: sudo ssh-gate log\n") {
+		if got.status != exitFindings || !strings.HasSuffix(got.errs, "permission denied\nssh-gate: hint: the log is for root alone: sudo ssh-gate log\n") {
 			t.Errorf("%+v", got)
 		}
 	}

@@ -383,6 +383,9 @@ func readPlain(file string, max int) ([]byte, error) {
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
+		if errors.Is(err, unix.EAGAIN) { // of what waits for something yet to come
+			return nil, notRegular{}
+		}
 		if err != nil || n <= 0 {
 			return text, err
 		}

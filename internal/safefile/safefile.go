@@ -36,6 +36,8 @@ type Error struct {
 	Hint    string // a command or a sentence; may be empty
 }
 
+const notRegularHint = "name a regular file, or put one in its place"
+
 func (e *Error) Error() string { return fmt.Sprintf("%+q %s", e.Path, e.Problem) }
 
 // Read returns the content of a regular file of at most max bytes which nobody but root, or owner, can have written: not the
@@ -108,7 +110,7 @@ func judgeFile(fd int, path string, owner Owner) (unix.Stat_t, error) {
 		return st, lookFault(path, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return st, &Error{Unsafe, path, "is " + kind(st.Mode) + ", not a regular file", ""}
+		return st, &Error{Unsafe, path, "is " + kind(st.Mode) + ", not a regular file", notRegularHint}
 	}
 	return st, judge(&st, path, owner)
 }
