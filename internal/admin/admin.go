@@ -90,6 +90,9 @@ func Run(args, env []string, out, errs io.Writer) int {
 			return c.fail(err, "")
 		}
 	}
+	if c.verb != "explain" { // which says what a record would
+		nameOwners()
+	}
 	c.zone = c.localZone()
 	c.colour = isTerminal(out) && c.env["NO_COLOR"] == "" && c.env["TERM"] != "dumb"
 	c.width = columns(out)

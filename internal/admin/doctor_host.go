@@ -173,9 +173,9 @@ func (h *survey) counts(group int) []finding {
 	case err != nil:
 		return []finding{unseen("", "%s cannot be looked at: %v", confine.TurnsDir, err)}
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 || st.Mode&0o002 != 0:
-		return []finding{bad(fix, "%s belongs to user %d with mode %04o, so others can change the counts", confine.TurnsDir, st.Uid, st.Mode&0o7777)}
+		return []finding{bad(fix, "%s belongs to user %s with mode %04o, so others can change the counts", confine.TurnsDir, userName(st.Uid), st.Mode&0o7777)}
 	case group >= 0 && (int(st.Gid) != group || st.Mode&0o020 == 0):
-		return []finding{bad(fix, "the gate, with the group %d, cannot count in %s, which has the group %d and mode %04o", group, confine.TurnsDir, st.Gid, st.Mode&0o7777)}
+		return []finding{bad(fix, "the gate, with the group %s, cannot count in %s, which has the group %s and mode %04o", groupName(group), confine.TurnsDir, groupName(int(st.Gid)), st.Mode&0o7777)}
 	}
 	return []finding{good("%s belongs to root with mode %04o", confine.TurnsDir, st.Mode&0o7777)}
 }

@@ -91,7 +91,7 @@ func TestDoctorLog(t *testing.T) {
 		check(t, os.Chmod(log, mode))
 		switch {
 		case open || !root:
-			want(fmt.Sprintf("fault: $DIR/log belongs to user %d with mode %04o, so accounts can read or change it", os.Geteuid(), mode))
+			want(fmt.Sprintf("fault: $DIR/log belongs to user %s with mode %04o, so accounts can read or change it", userName(uint32(os.Geteuid())), mode))
 		default:
 			check(t, os.Chown(log, 0, 54_321)) // a group that nobody is in
 			want(fmt.Sprintf("ok: $DIR/log belongs to root with mode %04o", mode))
