@@ -20,7 +20,6 @@ type question struct {
 	fingerprint string
 	at          time.Time
 
-	meant    string   // what key may have been meant by one that has no policy
 	happened bool     // a login brought it, so what is not known of that is not assumed
 	proved   []string // the keys that the login used, where that is known
 	unproved error    // why it is not
