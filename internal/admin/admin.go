@@ -216,18 +216,23 @@ func (c *call) usage(options *flag.FlagSet) {
 	options.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
 		spelled := strings.TrimSpace(dashed(f.Name) + " " + value)
-		if c.width > 0 && c.width < narrow {
-			fmt.Fprintf(c.out, "  %s\n      %s\n", spelled, fold(text, c.width, len("      ")))
-			return
-		}
-		if len(spelled) > optionWidth {
-			spelled += "\n  " + strings.Repeat(" ", optionWidth)
-		}
-		fmt.Fprintf(c.out, "  %-*s %s\n", optionWidth, spelled, fold(text, c.width, optionWidth+3))
+		c.listed(optionWidth, spelled, text)
 	})
 }
 
 const optionWidth = 22
+
+// listed prints what a name of an option or a verb stands for, behind it or, where there is no room, below it.
+func (c *call) listed(width int, name, text string) {
+	if c.width > 0 && c.width < narrow {
+		fmt.Fprintf(c.out, "  %s\n      %s\n", name, fold(text, c.width, len("      ")))
+		return
+	}
+	if len(name) > width {
+		name += "\n  " + strings.Repeat(" ", width)
+	}
+	fmt.Fprintf(c.out, "  %-*s %s\n", width, name, fold(text, c.width, width+3))
+}
 
 // plain is for verbs without options.
 func (c *call) plain() (status int, ok bool) {
@@ -276,5 +281,6 @@ func (c *call) tell(kind, text string) {
 			b.WriteByte(char)
 		}
 	}
-	fmt.Fprintf(c.errs, "ssh-gate: %s: %s\n", kind, b.String())
+	head := "ssh-gate: " + kind + ": "
+	fmt.Fprintf(c.errs, "%s%s\n", head, fold(b.String(), columns(c.errs), len(head)))
 }
