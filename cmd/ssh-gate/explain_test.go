@@ -31,12 +31,12 @@ var whereabouts = strings.NewReplacer("/usr/lib/openssh/", "$DIR/bin/", "/usr/lo
 
 // oddPolicies are what the examples do not show: what the login must be, what cannot be started, what is limited.
 var oddPolicies = map[string]string{
-	"conditions":  "users = [\"nobody-of-here\"]\n[[allow]]\ncommand = \"probe a\"\n",
-	"elsewhere":   "from = [\"203.0.113.0/24\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
-	"near":        "from = [\"192.0.2.0/24\", \"::1/128\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
-	"expired":     "expires = 2026-01-01T00:00:00Z\nhelp = true\n[[allow]]\ncommand = \"probe a\"\n",
-	"proof":       "fingerprints = [\"SHA256:" + strings.Repeat("A", 43) + "\"]\n[[allow]]\ncommand = \"probe a\"\n",
-	"programs":    "messages = \"full\"\n[[allow]]\ncommand = \"nothing-of-that-name\"\n[[allow]]\ncommand = \"absent\"\nrun = \"/nowhere/absent\"\n[[allow]]\ncommand = \"open\"\nrun = \"$DIR/open/probe\"\n[[allow]]\ncommand = \"folder\"\nrun = \"$DIR/bin\"\n" +
+	"conditions": "users = [\"nobody-of-here\"]\n[[allow]]\ncommand = \"probe a\"\n",
+	"elsewhere":  "from = [\"203.0.113.0/24\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
+	"near":       "from = [\"192.0.2.0/24\", \"::1/128\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
+	"expired":    "expires = 2026-01-01T00:00:00Z\nhelp = true\n[[allow]]\ncommand = \"probe a\"\n",
+	"proof":      "fingerprints = [\"SHA256:" + strings.Repeat("A", 43) + "\"]\n[[allow]]\ncommand = \"probe a\"\n",
+	"programs": "messages = \"full\"\n[[allow]]\ncommand = \"nothing-of-that-name\"\n[[allow]]\ncommand = \"absent\"\nrun = \"/nowhere/absent\"\n[[allow]]\ncommand = \"open\"\nrun = \"$DIR/open/probe\"\n[[allow]]\ncommand = \"folder\"\nrun = \"$DIR/bin\"\n" +
 		"[[allow]]\ncommand = \"lost\"\nrun = \"$DIR/bin/lost\"\n",
 	"folders":     "[[allow]]\ncommand = \"probe a\"\ncwd = \"/nowhere\"\n[[allow]]\ncommand = \"probe b\"\ncwd = \"/etc/passwd\"\n[[allow]]\ncommand = \"probe c\"\ncwd = \"/usr\"\n[[allow]]\ncommand = \"probe d\"\ncwd = \"/nowhere\"\nconfine = { read = [\"/proc\"] }\n",
 	"environment": "pass_env = [\"GIT_PROTOCOL\"]\n[[allow]]\ncommand = \"probe {x*}\"\nargs.x = { text = [0, 30] }\nenv = { LANG = \"C\", K = \"v=w\", HOME = \"/srv\" }\numask = \"027\"\nlimits = { timeout = \"1m\", files = 100 }\n",
