@@ -434,14 +434,14 @@ func (e *explanation) plan(d *decide.Decision, config *policy.Config) {
 
 // start says what execve(2) would say of the program.
 func (e *explanation) start(program string, account *session.Account, rule string) {
-	err, unknown := confine.Start(program)
+	unknown, err := confine.Start(program)
 	var st unix.Stat_t
 	switch looked := unix.Stat(program, &st); {
 	case errors.Is(err, unix.ENOEXEC) && otherFormats():
-		err, unknown = nil, "whether the kernel can start it: it is no program of this machine and no script with #!, but binfmt_misc has other formats"
+		unknown, err = "whether the kernel can start it: it is no program of this machine and no script with #!, but binfmt_misc has other formats", nil
 	case err != nil:
 	case looked == nil && account.Name != "" && account.UID != 0 && st.Mode&0o011 == 0 && int(st.Uid) != account.UID:
-		err, unknown = unix.EACCES, ""
+		unknown, err = "", unix.EACCES
 	}
 	if unknown != "" {
 		e.Unknown = append(e.Unknown, unknown)

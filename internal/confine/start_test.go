@@ -63,7 +63,7 @@ func TestStart(t *testing.T) {
 		"a line without a word":      {write("blank", "#!  \n", 0o755), nil, true},
 		"scripts that go in circles": {write("circle", "#!"+filepath.Join(dir, "circle")+"\n", 0o755), unix.ELOOP, false},
 	} {
-		got, unknown := Start(c.path)
+		unknown, got := Start(c.path)
 		if !errors.Is(got, c.want) || (unknown != "") != c.unknown {
 			t.Errorf("%s: %v, %q; want %v", name, got, unknown, c.want)
 		}
