@@ -219,7 +219,7 @@ func TestEvidenceVerbs(t *testing.T) {
 			t.Errorf("root: %q: %+v", verb, o)
 		}
 	}
-	if o := m.gate(t, byHand(""), "doctor"); o.status != 0 || !strings.Contains(o.stdout, fmt.Sprintf("setgid is in effect: the log is opened with the group %d", m.group)) {
+	if o := m.gate(t, byHand(""), "doctor"); o.status != 0 || !strings.Contains(o.stdout, fmt.Sprintf("setgid is in effect: the log is opened with the group ssh-gate (gid %d)", m.group)) {
 		t.Errorf("doctor: %+v", o)
 	}
 }
