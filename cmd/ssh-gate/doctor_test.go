@@ -107,7 +107,31 @@ func TestDoctorHost(t *testing.T) {
 	testhost.Run(t, "chmod", "644", "/etc/ssh/keys/deploy")
 	line(`restrict,command="/usr/bin/ssh-gate --key deploy"`)
 	expect("a password", "clients may send the variable LD_* to the login shell", "it has a password, by which it gets its login shell without the gate")
+	// Another shell, and nothing at home: what only sshd_config says is asked of sshd, and what it cannot tell is told as unseen.
+	tells := func(what string, texts ...string) {
+		t.Helper()
+		out, _ := exec.Command("/usr/bin/ssh-gate", "doctor").Output()
+		for _, text := range texts {
+			if !strings.Contains(string(out), text) {
+				t.Errorf("%s: doctor does not tell %q:\n%s", what, text, out)
+			}
+		}
+	}
+	const quiet = "DisableForwarding yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+	write("/etc/ssh/sshd_config", quiet+"AuthorizedKeysFile .ssh/none /etc/ssh/keys/%u\n")
+	testhost.Run(t, "mv", "/home/deploy/.ssh/authorized_keys", "/home/deploy/.ssh/elsewhere")
+	tells("keys by sshd_config alone", "fine    deploy: its login shell is /bin/sh, and it cannot write its keys\n", "fine    deploy: its key lines stand where sshd_config says, in /etc/ssh/keys/deploy\n")
+	write("/etc/ssh/sshd_config", quiet+"AuthorizedKeysFile none\n")
+	tells("keys nowhere", "fine    no account has the gate as its login shell or ForceCommand")
+	testhost.Run(t, "mv", "/home/deploy/.ssh/elsewhere", "/home/deploy/.ssh/authorized_keys")
+	expect("keys where sshd does not look", "deploy: the key lines in /home/deploy/.ssh/authorized_keys name the gate, and sshd does not read them there")
+	write("/etc/ssh/sshd_config", quiet+"AuthorizedKeysFile none\nMatch User deploy\n  ForceCommand /usr/bin/ssh-gate --key deploy\n")
+	tells("ForceCommand", "fine    deploy: ForceCommand is the gate, and its login shell is /bin/sh\n")
+	write("/etc/ssh/sshd_config", quiet+"AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser nobody\nTrustedUserCAKeys /root/doctor-key.pub\n")
+	tells("keys in no file", "which is not run here: AuthorizedKeysCommand /usr/bin/true %u\n", "cannot be seen here: TrustedUserCAKeys /root/doctor-key.pub\n")
+
 	testhost.Run(t, "usermod", "-s", "/usr/bin/ssh-gate", "-p", "*", "deploy")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nPasswordAuthentication yes\nAcceptEnv LANG LC_* LD_*\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
 	expect("the gate as login shell again")
 	write("/etc/ssh/sshd_config", "DisableForwarding yes\nAcceptEnv *\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
 	expect("variables that sshd sets itself", "clients may send *, and so make up what sshd tells the gate")

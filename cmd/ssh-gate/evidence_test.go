@@ -219,7 +219,7 @@ func TestEvidenceVerbs(t *testing.T) {
 			t.Errorf("root: %q: %+v", verb, o)
 		}
 	}
-	if o := m.gate(t, byHand(""), "doctor"); o.status != 0 || !strings.Contains(o.stdout, fmt.Sprintf("setgid is in effect: the log is opened with the group %d", m.group)) {
+	if o := m.gate(t, byHand(""), "doctor"); o.status != 0 || !strings.Contains(o.stdout, fmt.Sprintf("setgid is in effect: the log is opened with the group ssh-gate (gid %d)", m.group)) {
 		t.Errorf("doctor: %+v", o)
 	}
 }
@@ -248,7 +248,7 @@ func TestEvidenceDoctorRegression(t *testing.T) {
 	testhost.Run(t, "install", "-d", "-m", "2750", "-g", "ssh-gate", "/home/deploy/logs")
 	testhost.Run(t, "install", "-m", "660", "-g", "ssh-gate", "/dev/null", "/home/deploy/logs/log")
 	check(t, os.WriteFile("/etc/ssh-gate/config.toml", []byte("log.file = \"/home/deploy/logs/log\"\n"), 0o644))
-	doctor(fmt.Sprintf("/home/deploy belongs to user %d", m.deploy.UID))
+	doctor(fmt.Sprintf("/home/deploy belongs to user deploy (uid %d)", m.deploy.UID))
 }
 
 // TestEvidenceFallback: where the setgid bit has no effect the gate still denies, writes what the account may write, and doctor says why.

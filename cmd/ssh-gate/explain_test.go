@@ -31,12 +31,13 @@ var whereabouts = strings.NewReplacer("/usr/lib/openssh/", "$DIR/bin/", "/usr/lo
 
 // oddPolicies are what the examples do not show: what the login must be, what cannot be started, what is limited.
 var oddPolicies = map[string]string{
-	"conditions":  "users = [\"nobody-of-here\"]\n[[allow]]\ncommand = \"probe a\"\n",
-	"elsewhere":   "from = [\"203.0.113.0/24\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
-	"near":        "from = [\"192.0.2.0/24\", \"::1/128\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
-	"expired":     "expires = 2026-01-01T00:00:00Z\nhelp = true\n[[allow]]\ncommand = \"probe a\"\n",
-	"proof":       "fingerprints = [\"SHA256:" + strings.Repeat("A", 43) + "\"]\n[[allow]]\ncommand = \"probe a\"\n",
-	"programs":    "messages = \"full\"\n[[allow]]\ncommand = \"nothing-of-that-name\"\n[[allow]]\ncommand = \"absent\"\nrun = \"/nowhere/absent\"\n[[allow]]\ncommand = \"open\"\nrun = \"$DIR/open/probe\"\n[[allow]]\ncommand = \"folder\"\nrun = \"$DIR/bin\"\n",
+	"conditions": "users = [\"nobody-of-here\"]\n[[allow]]\ncommand = \"probe a\"\n",
+	"elsewhere":  "from = [\"203.0.113.0/24\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
+	"near":       "from = [\"192.0.2.0/24\", \"::1/128\"]\nmessages = \"full\"\n[[allow]]\ncommand = \"probe a\"\n",
+	"expired":    "expires = 2026-01-01T00:00:00Z\nhelp = true\n[[allow]]\ncommand = \"probe a\"\n",
+	"proof":      "fingerprints = [\"SHA256:" + strings.Repeat("A", 43) + "\"]\n[[allow]]\ncommand = \"probe a\"\n",
+	"programs": "messages = \"full\"\n[[allow]]\ncommand = \"nothing-of-that-name\"\n[[allow]]\ncommand = \"absent\"\nrun = \"/nowhere/absent\"\n[[allow]]\ncommand = \"open\"\nrun = \"$DIR/open/probe\"\n[[allow]]\ncommand = \"folder\"\nrun = \"$DIR/bin\"\n" +
+		"[[allow]]\ncommand = \"lost\"\nrun = \"$DIR/bin/lost\"\n",
 	"folders":     "[[allow]]\ncommand = \"probe a\"\ncwd = \"/nowhere\"\n[[allow]]\ncommand = \"probe b\"\ncwd = \"/etc/passwd\"\n[[allow]]\ncommand = \"probe c\"\ncwd = \"/usr\"\n[[allow]]\ncommand = \"probe d\"\ncwd = \"/nowhere\"\nconfine = { read = [\"/proc\"] }\n",
 	"environment": "pass_env = [\"GIT_PROTOCOL\"]\n[[allow]]\ncommand = \"probe {x*}\"\nargs.x = { text = [0, 30] }\nenv = { LANG = \"C\", K = \"v=w\", HOME = \"/srv\" }\numask = \"027\"\nlimits = { timeout = \"1m\", files = 100 }\n",
 	"confined":    "[[allow]]\ncommand = \"probe {p}\"\nargs.p = { path = \"/usr\", access = \"read\" }\nconfine = { read = [\"/proc\"] }\n[[allow]]\ncommand = \"probe lost {p}\"\nargs.p = { path = \"/usr\", access = \"read\" }\nconfine = { read = [\"/nowhere\"] }\n",
@@ -48,7 +49,7 @@ var oddPolicies = map[string]string{
 
 var oddRequests = []string{
 	"", "probe a", "probe b", "probe c", "probe d", "probe x 'y z'", "probe /usr/bin", "probe /usr/../etc", "probe lost /usr", "probe; id", "probe $(id)", "help", "help --json", "help me",
-	"nothing-of-that-name", "absent", "open", "folder", "say abc", "tell z", "say A", "say a b", "\x1b[31mprobe", "probe \xff", "probe '\u202e'", strings.Repeat("a", 70_000)[:4000],
+	"nothing-of-that-name", "absent", "open", "folder", "lost", "say abc", "tell z", "say A", "say a b", "\x1b[31mprobe", "probe \xff", "probe '\u202e'", strings.Repeat("a", 70_000)[:4000],
 }
 
 // TestExplainAgreesWithTheGate: for each record, explain REF says of a request what the gate did with it, and what the program got.
@@ -58,6 +59,7 @@ func TestExplainAgreesWithTheGate(t *testing.T) {
 	check(t, os.Mkdir(h.path("open"), 0o777))
 	check(t, os.Chmod(h.path("open"), 0o777))
 	check(t, os.Symlink(probeProgram(), h.path("open/probe")))
+	check(t, os.WriteFile(h.path("bin/lost"), []byte("#!/nowhere/interpreter\n"), 0o755))
 	policies := map[string]string{}
 	for name, text := range oddPolicies {
 		policies[name] = text
@@ -95,7 +97,7 @@ func TestExplainAgreesWithTheGate(t *testing.T) {
 		}
 	}
 	for _, reason := range []string{"matched", "helped", "no-command", "needs-shell", "control-character", "not-utf8", "no-rule", "wrong-user", "wrong-address", "expired", "key-not-proved",
-		"policy-invalid", "program-missing", "program-unsafe", "folder-unavailable", "confine-failed"} {
+		"policy-invalid", "program-missing", "program-unsafe", "program-failed", "folder-unavailable", "confine-failed"} {
 		if seen[reason] == 0 {
 			t.Errorf("no request ended with %s: %v", reason, seen)
 		}

@@ -14,5 +14,9 @@ func main() {
 	if args := os.Args; len(args) > 1 && !gate.IsLoginShell(args) && admin.Asks(args[1:]) {
 		os.Exit(admin.Run(args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}
-	os.Exit(gate.Run(os.Args, os.Environ))
+	status := gate.Run(os.Args, os.Environ)
+	if args := os.Args; len(args) > 0 && !gate.IsLoginShell(args) {
+		admin.Misspelt(status, args[1:], os.Environ(), os.Stderr) // what a person typed, never what a client sent
+	}
+	os.Exit(status)
 }

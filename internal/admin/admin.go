@@ -52,9 +52,17 @@ func verbs() []verb {
 		{"suggest [OPTION...] [-- REQUEST...]", "print rules for requests, or for what a key was denied",
 			"ssh-gate suggest -- 'systemctl restart app' 'systemctl restart worker'\nssh-gate suggest < requests.txt\nssh-gate suggest --key deploy --since 30d", suggestRules},
 		{"doctor [OPTION...]", "say whether this host is set up well: log, policies, kernel, sshd, accounts", "ssh-gate doctor", doctor},
-		{"help", "show this text", "ssh-gate help", help},
+		{"help [VERB]", "show this text, or the options of a verb", "ssh-gate help\nssh-gate help log", help},
 		{"version", "show the release", "ssh-gate version", version},
 	}
+}
+
+func verbNames() []string {
+	var names []string
+	for _, v := range verbs() {
+		names = append(names, v.name())
+	}
+	return names
 }
 
 // call is what one verb was called with.
@@ -81,6 +89,9 @@ func Run(args, env []string, out, errs io.Writer) int {
 		if err := lent.Drop(); err != nil {
 			return c.fail(err, "")
 		}
+	}
+	if c.verb != "explain" { // which says what a record would
+		nameOwners()
 	}
 	c.zone = c.localZone()
 	c.colour = isTerminal(out) && c.env["NO_COLOR"] == "" && c.env["TERM"] != "dumb"
@@ -126,7 +137,11 @@ func find(word string) (verb, bool) {
 func (c *call) parse(options *flag.FlagSet) (status int, ok bool) {
 	words, status, ok := c.parseWords(options)
 	if ok && len(words) > 0 {
-		return c.misused(fmt.Sprintf("%+q is one argument too many", words[0])), false
+		problem := fmt.Sprintf("%+q is one argument too many", words[0])
+		if options.Lookup("key") != nil && policy.IsName(words[0]) {
+			problem += "; for a key: --key " + words[0]
+		}
+		return c.misused(problem), false
 	}
 	return status, ok
 }
@@ -140,7 +155,7 @@ func (c *call) parseWords(options *flag.FlagSet) (words []string, status int, ok
 		c.usage(options)
 		return nil, exitOK, false
 	case err != nil:
-		return nil, c.misused(optionProblem(err)), false
+		return nil, c.misused(optionProblem(err, options)), false
 	}
 	return options.Args(), exitOK, true
 }
@@ -157,17 +172,32 @@ func (c *call) parseNames(options *flag.FlagSet) (names []string, status int, ok
 }
 
 // optionProblem is what package flag says of an option, in our words, with the dashes that people type.
-func optionProblem(err error) string {
+func optionProblem(err error, options *flag.FlagSet) string {
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-		return "unknown option " + dashed(name)
+		known := []string{"help"}
+		options.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+		near := nearest(name, known)
+		for i := range near {
+			near[i] = dashed(near[i])
+		}
+		return "unknown option " + dashed(name) + orAsk(near)
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return "the option " + dashed(name) + " needs a value"
 	}
 	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
 		name, why, _ := strings.Cut(tail, ": ")
+		switch why { // of a number
+		case "parse error":
+			why = "it takes a whole number"
+		case "value out of range":
+			why = "the number is too large"
+		}
 		return dashed(name) + " " + strings.TrimPrefix(head, "invalid value ") + ": " + why
+	}
+	if word, ok := strings.CutPrefix(text, "bad flag syntax: "); ok {
+		return fmt.Sprintf("%+q is no option", word)
 	}
 	return text
 }
@@ -186,18 +216,23 @@ func (c *call) usage(options *flag.FlagSet) {
 	options.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)
 		spelled := strings.TrimSpace(dashed(f.Name) + " " + value)
-		if c.width > 0 && c.width < narrow {
-			fmt.Fprintf(c.out, "  %s\n      %s\n", spelled, fold(text, c.width, len("      ")))
-			return
-		}
-		if len(spelled) > optionWidth {
-			spelled += "\n  " + strings.Repeat(" ", optionWidth)
-		}
-		fmt.Fprintf(c.out, "  %-*s %s\n", optionWidth, spelled, fold(text, c.width, optionWidth+3))
+		c.listed(optionWidth, spelled, text)
 	})
 }
 
 const optionWidth = 22
+
+// listed prints what a name of an option or a verb stands for, behind it or, where there is no room, below it.
+func (c *call) listed(width int, name, text string) {
+	if c.width > 0 && c.width < narrow {
+		fmt.Fprintf(c.out, "  %s\n      %s\n", name, fold(text, c.width, len("      ")))
+		return
+	}
+	if len(name) > width {
+		name += "\n  " + strings.Repeat(" ", width)
+	}
+	fmt.Fprintf(c.out, "  %-*s %s\n", width, name, fold(text, c.width, width+3))
+}
 
 // plain is for verbs without options.
 func (c *call) plain() (status int, ok bool) {
@@ -246,5 +281,6 @@ func (c *call) tell(kind, text string) {
 			b.WriteByte(char)
 		}
 	}
-	fmt.Fprintf(c.errs, "ssh-gate: %s: %s\n", kind, b.String())
+	head := "ssh-gate: " + kind + ": "
+	fmt.Fprintf(c.errs, "%s%s\n", head, fold(b.String(), columns(c.errs), len(head)))
 }

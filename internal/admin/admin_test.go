@@ -144,8 +144,8 @@ func TestMisuse(t *testing.T) {
 	}{
 		{"log --bogus", "unknown option --bogus"},
 		{"log -x\x1b[31m\u009b\u202e\xff", `unknown option --x\x1b[31m\xc2\x9b\xe2\x80\xae\xff`},
-		{"log ---x", "bad flag syntax: ---x"},
-		{"log x", `"x" is one argument too many`},
+		{"log ---x", `"---x" is no option`},
+		{"log x", `"x" is one argument too many; for a key: --key x`},
 		{"log -f \x1b[2J", `"\x1b[2J" is one argument too many`},
 		{"log --json --top", "--json, --top and --prometheus exclude each other"},
 		{"log --json --prometheus $DIR/x.prom", "--json, --top and --prometheus exclude each other"},
@@ -156,12 +156,12 @@ func TestMisuse(t *testing.T) {
 		{"log -n 0", "-n takes 1 to 10000"},
 		{"log -n -1", "-n takes 1 to 10000"},
 		{"log -n 10001", "-n takes 1 to 10000"},
-		{"log -n 99999999999999999999", `-n "99999999999999999999": value out of range`},
-		{"log -n ten", `-n "ten": parse error`},
+		{"log -n 99999999999999999999", `-n "99999999999999999999": the number is too large`},
+		{"log -n ten", `-n "ten": it takes a whole number`},
 		{"log -n", "the option -n needs a value"},
 		{"log --event refused", `--event "refused": the events are denied, allowed and error`},
 		{"log --event denied,", `--event "denied,": the events are denied, allowed and error`},
-		{"log --event Denied", `--event "Denied": the events are denied, allowed and error`},
+		{"log --event Denied", `--event "Denied": the events are denied, allowed and error; did you mean denied?`},
 		{"log --client host", `--client "host": "host" is no address and no network`},
 		{"log --client 192.0.2.1/24", `--client "192.0.2.1/24": 192.0.2.1/24 has bits set behind those that its prefix length counts`},
 		{"log --since soon", `--since "soon": "soon"` + moments},
@@ -176,7 +176,7 @@ func TestMisuse(t *testing.T) {
 		{"doctor /etc", `"/etc" is one argument too many`},
 		{"doctor --file x", "unknown option --file"},
 		{"version x", `"x" is one argument too many`},
-		{"help log", `"log" is one argument too many`},
+		{"help log check", `"check" is one argument too many`},
 	} {
 		args := strings.Fields(c.args)
 		d.want(exitUsage, "", "ssh-gate: error: "+c.problem+"\nssh-gate: hint: ssh-gate "+args[0]+" --help\n", args...)
@@ -241,13 +241,13 @@ func TestNoLog(t *testing.T) {
 			t.Errorf("%s: %+v", verb, got)
 		}
 	}
-	d.want(exitFindings, "", "ssh-gate: error: \"$DIR/keys\" is not a regular file; \"$DIR/keys\": there is no log of that name\n"+
+	d.want(exitFindings, "", "ssh-gate: error: \"$DIR/keys\" is not a regular file but a folder\n"+
 		"ssh-gate: hint: name the log with --file FILE; ssh-gate doctor tells where this host has it\n", "log", "--file", "$DIR/keys")
 	if os.Geteuid() != 0 {
 		d.write("log", "")
 		check(t, os.Chmod(d.path("log"), 0))
 		got := d.run("log", "--file", "$DIR/log")
-		if got.status != exitFindings || !strings.HasSuffix(got.errs, "permission denied; \"$DIR/log\": there is no log of that name\nssh-gate: hint: the log is for root alone: sudo ssh-gate log\n") {
+		if got.status != exitFindings || !strings.HasSuffix(got.errs, "permission denied\nssh-gate: hint: the log is for root alone: sudo ssh-gate log\n") {
 			t.Errorf("%+v", got)
 		}
 	}

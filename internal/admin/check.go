@@ -132,7 +132,7 @@ func (c *call) newExamination(o *checkOptions, names []string) (*examination, in
 	case problem == nil:
 		e.config = config
 	case len(names) == 0, o.config != "":
-		e.problem(file, problem)
+		e.problem(file, problem, "")
 	case !slices.Contains(names, file):
 		c.warn("the host's configuration is passed over: %v", problem)
 	}
@@ -230,7 +230,7 @@ func (e *examination) configFile(file string) {
 		return
 	}
 	if _, faults := policy.ParseConfig(file, text); faults != nil {
-		e.problem(file, &host.Problem{Reason: record.ConfigInvalid, Err: faults})
+		e.problem(file, &host.Problem{Reason: record.ConfigInvalid, Err: faults}, "")
 	}
 }
 
@@ -271,7 +271,11 @@ func (e *examination) examine(f *listed) {
 	case changed || gone && f.fresh:
 		e.about("changed-while-read", f.File, "the file vanished or changed while it was read")
 	case problem != nil:
-		e.problem(f.File, problem)
+		question := ""
+		if !f.plain && !f.fresh && (problem.Reason == record.PolicyMissing || problem.Reason == record.NoUserPolicy) {
+			question = meant(nearest(f.Key, knownKeys(e.dir)))
+		}
+		e.problem(f.File, problem, question)
 	default:
 		for _, found := range lint.Policy(p.Policy, string(p.Text), e.host, e.c.now) {
 			e.add(&found)
@@ -358,6 +362,9 @@ func readPlain(file string, max int) ([]byte, error) {
 		n, err := unix.Read(fd, text[len(text):min(cap(text), max+1)])
 		if errors.Is(err, unix.EINTR) {
 			continue
+		}
+		if errors.Is(err, unix.EAGAIN) { // of what waits for something yet to come
+			return nil, notRegular{}
 		}
 		if err != nil || n <= 0 {
 			return text, err
@@ -454,8 +461,8 @@ func shellWord(text string) string {
 	return "$'" + strings.ReplaceAll(record.Escape(text), "'", `\'`) + "'"
 }
 
-// problem adds what keeps a file from being read as the gate reads it. The ids are the reason codes.
-func (e *examination) problem(file string, p *host.Problem) {
+// problem adds what keeps a file from being read as the gate reads it. The ids are the reason codes. question asks whether another was meant.
+func (e *examination) problem(file string, p *host.Problem, question string) {
 	kind, known := lint.Of(string(p.Reason))
 	if !known { // an account without a policy
 		kind, _ = lint.Of("policy-missing")
@@ -474,6 +481,9 @@ func (e *examination) problem(file string, p *host.Problem) {
 		if fault.Path != file {
 			f.Message = fault.Path + " " + fault.Problem
 		}
+	}
+	if question != "" {
+		f.Hint = question + " If not: " + kind.Fix
 	}
 	e.add(&lint.Finding{Kind: kind, Fault: f})
 }

@@ -13,7 +13,6 @@ import (
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 	"example.org/ssh-gate/internal/safefile"
-	"example.org/ssh-gate/internal/session"
 )
 
 // finding is one thing that doctor looks at: in order; or not, and then why it matters and what to type; or not to be looked at, and why.
@@ -172,7 +171,7 @@ func binary() []finding {
 // setgid says whether the log is opened with a group that the restricted account has not, and why not.
 func (c *call) setgid() finding {
 	if c.lent.Lent() {
-		return good("setgid is in effect: the log is opened with the group %d, which the gate gives back before it reads a policy or a request", c.lent.Group())
+		return good("setgid is in effect: the log is opened with the group %s, which the gate gives back before it reads a policy or a request", groupName(c.lent.Group()))
 	}
 	const fallback = "; the gate writes what the account itself may write, and so could edit"
 	self, err := os.Readlink("/proc/self/exe")
@@ -221,11 +220,11 @@ func examineLog(file string, group int) []finding {
 	case log.Mode&unix.S_IFMT != unix.S_IFREG:
 		return append(findings, bad("move it away, and make a file in its place", "%s is not a regular file", file))
 	case log.Uid != 0 || log.Mode&0o007 != 0:
-		return append(findings, bad("chown root:ssh-gate "+file+" && chmod 660 "+file, "%s belongs to user %d with mode %04o, so accounts can read or change it", file, log.Uid, log.Mode&0o7777))
+		return append(findings, bad("chown root:ssh-gate "+file+" && chmod 660 "+file, "%s belongs to user %s with mode %04o, so accounts can read or change it", file, userName(log.Uid), log.Mode&0o7777))
 	}
 	if group >= 0 && (int(log.Gid) != group || log.Mode&0o060 != 0o060) {
-		findings = append(findings, bad("chown root:ssh-gate "+file+" && chmod 660 "+file, "%s has the group %d and mode %04o, so the gate, with the group %d, cannot write it",
-			file, log.Gid, log.Mode&0o7777, group))
+		findings = append(findings, bad("chown root:ssh-gate "+file+" && chmod 660 "+file, "%s has the group %s and mode %04o, so the gate, with the group %s, cannot write it",
+			file, groupName(int(log.Gid)), log.Mode&0o7777, groupName(group)))
 	} else {
 		findings = append(findings, good("%s belongs to root with mode %04o", file, log.Mode&0o7777))
 	}
@@ -239,7 +238,7 @@ func judgeFolder(folder string, st *unix.Stat_t) finding {
 	fix := "chown root:ssh-gate " + folder + " && chmod 2750 " + folder
 	switch {
 	case st.Uid != 0:
-		return bad(fix, "%s belongs to user %d, who can replace the log", folder, st.Uid)
+		return bad(fix, "%s belongs to user %s, who can replace the log", folder, userName(st.Uid))
 	case st.Mode&0o022 != 0:
 		return bad(fix, "%s may be written by others (mode %04o), who can replace the log", folder, st.Mode&0o7777)
 	}
@@ -261,31 +260,9 @@ func judgeAbove(folder string) *finding {
 	if st.Uid == 0 && (st.Mode&0o002 == 0 || sticky) && (st.Mode&0o020 == 0 || sticky || st.Gid < systemGroups) {
 		return nil
 	}
-	f := bad("move the log below folders that root alone may write, such as /var/log", "%s belongs to user %d with mode %04o, so others can put another folder in the place of the log's",
-		folder, st.Uid, st.Mode&0o7777)
+	f := bad("move the log below folders that root alone may write, such as /var/log", "%s belongs to user %s with mode %04o, so others can put another folder in the place of the log's",
+		folder, userName(st.Uid), st.Mode&0o7777)
 	return &f
-}
-
-// membersOf names who is in a group, by /etc/group(5), or has it as his own, by /etc/passwd(5).
-func membersOf(gid uint32) ([]string, error) {
-	groups, err := os.ReadFile("/etc/group")
-	accounts, accountsErr := session.Accounts()
-	if err := errors.Join(err, accountsErr); err != nil {
-		return nil, err
-	}
-	var members []string
-	for line := range strings.Lines(string(groups)) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) == 4 && f[2] == fmt.Sprint(gid) && f[3] != "" {
-			members = append(members, strings.Split(f[3], ",")...)
-		}
-	}
-	for _, a := range accounts {
-		if a.GID == int(gid) && a.UID != 0 {
-			members = append(members, a.Name)
-		}
-	}
-	return members, nil
 }
 
 func socket(name, path string) finding {

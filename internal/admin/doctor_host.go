@@ -30,15 +30,20 @@ type survey struct {
 	confined, network, proved, counted int // policies with such a rule
 	fallback                           int
 	accounts                           []gatedAccount
-	unseenKeys                         int      // accounts whose keys may not be read
-	oddKeys                            []string // accounts whose keys this cannot read, and sshd perhaps can
-	left                               int      // gated accounts beyond maxAccounts
+	unseenKeys                         int            // accounts whose keys may not be read
+	oddKeys                            []string       // accounts whose keys this cannot read, and sshd perhaps can
+	left                               int            // gated accounts beyond maxAccounts
+	unasked                            int            // accounts about which sshd was not asked
+	deaf                               error          // why not
+	elsewhere                          []string       // where keys come from that were not looked at, as sshd names it
+	reached                            map[string]int // by those, accounts
 }
 
-// gatedAccount is an account that the gate stands before: by its login shell, or by a line of its keys.
+// gatedAccount is an account that the gate stands before: by its login shell, by a line of its keys, or by ForceCommand in sshd_config(5).
 type gatedAccount struct {
 	session.Account
 	keyFiles []string // that name the gate
+	stale    []string // that name it, and that sshd does not read
 	loose    int      // lines of them that name it without restrict
 	open     int      // key lines of the account that name another command, or none
 	byProof  bool     // some line has --key-from
@@ -46,10 +51,14 @@ type gatedAccount struct {
 	settings sshd.Settings
 	unseen   error // why sshd's settings are not known
 	isShell  bool
+	forced   bool // ForceCommand is the gate
 }
 
-// maxAccounts bounds the gated accounts, for each of which sshd is asked.
-const maxAccounts = 100
+const (
+	maxAccounts  = 100 // gated ones that are told of
+	maxAsked     = 200 // accounts about which sshd is asked, a process each
+	maxElsewhere = 10  // programs and authorities that sshd takes keys from
+)
 
 func (c *call) surveyHost() *survey {
 	h := &survey{}
@@ -167,40 +176,110 @@ func (h *survey) counts(group int) []finding {
 	case err != nil:
 		return []finding{unseen("", "%s cannot be looked at: %v", confine.TurnsDir, err)}
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 || st.Mode&0o002 != 0:
-		return []finding{bad(fix, "%s belongs to user %d with mode %04o, so others can change the counts", confine.TurnsDir, st.Uid, st.Mode&0o7777)}
+		return []finding{bad(fix, "%s belongs to user %s with mode %04o, so others can change the counts", confine.TurnsDir, userName(st.Uid), st.Mode&0o7777)}
 	case group >= 0 && (int(st.Gid) != group || st.Mode&0o020 == 0):
-		return []finding{bad(fix, "the gate, with the group %d, cannot count in %s, which has the group %d and mode %04o", group, confine.TurnsDir, st.Gid, st.Mode&0o7777)}
+		return []finding{bad(fix, "the gate, with the group %s, cannot count in %s, which has the group %s and mode %04o", groupName(group), confine.TurnsDir, groupName(int(st.Gid)), st.Mode&0o7777)}
 	}
 	return []finding{good("%s belongs to root with mode %04o", confine.TurnsDir, st.Mode&0o7777)}
 }
 
-// readAccounts finds the gated accounts, and asks sshd about each.
+// readAccounts finds the gated accounts. An account may be gated by what only sshd_config says, where its keys stand or ForceCommand, so sshd is
+// asked about each: first about those that are known to be gated, then about those that can log in.
 func (h *survey) readAccounts() {
+	var found []gatedAccount
 	for _, a := range loginAccounts() {
 		gated := gatedAccount{Account: a, isShell: forced.IsGate(a.Shell)}
-		switch err := h.readKeys(&gated, defaultKeyFiles(a.Home)); {
-		case err == nil:
-		case errors.Is(err, fs.ErrPermission):
-			h.unseenKeys++
-		default:
-			h.oddKeys = append(h.oddKeys, a.Name)
-		}
-		if !gated.isShell && len(gated.keyFiles) == 0 {
-			continue
-		}
-		if len(h.accounts) >= maxAccounts {
-			h.left++
-			continue
-		}
-		if gated.settings, gated.unseen = sshd.Effective(a.Name); gated.unseen == nil {
-			// What the first look passed over, sshd may read.
-			again := gatedAccount{Account: a, isShell: gated.isShell, settings: gated.settings}
-			if err := h.readKeys(&again, gated.settings.KeyFiles(a.Name, a.Home, a.UID)); err == nil {
-				gated = again
-			}
-		}
-		h.accounts = append(h.accounts, gated)
+		h.look(&gated, defaultKeyFiles(a.Home))
+		found = append(found, gated)
 	}
+	rank := func(a *gatedAccount) int {
+		switch {
+		case a.isGated():
+			return 0
+		case !noLogin(a.Shell):
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(found, func(a, b gatedAccount) int { return rank(&a) - rank(&b) })
+	asked := 0
+	for i := range found {
+		a := &found[i]
+		if !session.Plain(a.Name, "$") || asked >= maxAsked || h.deaf != nil {
+			a.unseen = h.deaf
+			h.unasked++
+		} else if asked++; !h.ask(a) {
+			h.unasked++
+		}
+		switch {
+		case !a.isGated() && len(a.stale) == 0:
+		case len(h.accounts) >= maxAccounts:
+			h.left++
+		default:
+			h.accounts = append(h.accounts, *a)
+		}
+	}
+}
+
+func (a *gatedAccount) isGated() bool { return a.isShell || a.forced || len(a.keyFiles) > 0 }
+
+// look reads files of keys, and notes what cannot be read.
+func (h *survey) look(a *gatedAccount, files []string) {
+	switch err := h.readKeys(a, files); {
+	case err == nil:
+	case errors.Is(err, fs.ErrPermission):
+		h.unseenKeys++
+	case !slices.Contains(h.oddKeys, a.Name):
+		h.oddKeys = append(h.oddKeys, a.Name)
+	}
+}
+
+// ask looks again with sshd's settings for an account: it may read other files than the first look did. Where sshd cannot be asked about one
+// it cannot be about others, so one answer is enough.
+func (h *survey) ask(a *gatedAccount) bool {
+	settings, err := sshd.Effective(a.Name)
+	if err != nil {
+		a.unseen, h.deaf = err, err
+		return false
+	}
+	h.heed(a, settings)
+	return true
+}
+
+func (h *survey) heed(a *gatedAccount, settings sshd.Settings) {
+	before := a.keyFiles
+	a.settings = settings
+	if files := settings.KeyFiles(a.Name, a.Home, a.UID); !slices.Equal(files, defaultKeyFiles(a.Home)) {
+		*a = gatedAccount{Account: a.Account, isShell: a.isShell, settings: settings}
+		h.look(a, files)
+	}
+	if call, ok := forced.Command(settings.Value("forcecommand")); ok && (a.isShell || !noLogin(a.Shell)) {
+		a.forced = true
+		a.byProof = a.byProof || call.KeyFrom != ""
+	}
+	if !a.isGated() {
+		a.stale = before
+	}
+	for _, from := range []string{"AuthorizedKeysCommand", "TrustedUserCAKeys"} {
+		if value := settings.Value(strings.ToLower(from)); value != "" && value != "none" && !a.forced {
+			h.reach(from + " " + value)
+		}
+	}
+}
+
+func (h *survey) reach(from string) {
+	if h.reached == nil {
+		h.reached = map[string]int{}
+	}
+	if h.reached[from] == 0 && len(h.elsewhere) < maxElsewhere {
+		h.elsewhere = append(h.elsewhere, from)
+	}
+	h.reached[from]++
+}
+
+// noLogin says whether a login shell lets nobody in, nor a forced command run.
+func noLogin(shell string) bool {
+	return slices.Contains([]string{"/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false"}, shell)
 }
 
 func (h *survey) readKeys(a *gatedAccount, files []string) error {
@@ -260,8 +339,20 @@ func (h *survey) accountFindings() []finding {
 		findings = append(findings, bad("ssh-gate check says why; a file that sshd reads and this does not may hold any key line",
 			"the keys of %s are no plain text of a bearable size, such as those of %s", plural(n, "account", "accounts"), h.oddKeys[0]))
 	}
+	if h.deaf != nil || h.unasked > 0 {
+		why, fix := fmt.Sprintf("it is asked about %d at most, and about plain names", maxAsked), "sshd -T -C user=NAME,host=localhost,addr=127.0.0.1"
+		if h.deaf != nil {
+			why, fix = h.deaf.Error(), "sshd -t says what is wrong with its configuration"
+		}
+		if os.Geteuid() != 0 {
+			fix = "sudo ssh-gate doctor"
+		}
+		findings = append(findings, unseen(fix, "sshd was not asked about %s, so keys and a ForceCommand that only sshd_config names are not seen there: %s",
+			plural(h.unasked, "account", "accounts"), why))
+	}
+	findings = append(findings, h.elsewhereFindings()...)
 	if len(h.accounts) == 0 {
-		return append(findings, good("no account has the gate as its login shell, and no key line that can be read names it"))
+		return append(findings, good("no account has the gate as its login shell or ForceCommand, and no key line that can be read names it"))
 	}
 	for i := range h.accounts {
 		findings = append(findings, h.accounts[i].findings(h)...)
@@ -272,10 +363,35 @@ func (h *survey) accountFindings() []finding {
 	return findings
 }
 
+// elsewhereFindings tell of keys that stand in no file: a program names them, or an authority signs them.
+func (h *survey) elsewhereFindings() []finding {
+	var findings []finding
+	for _, from := range h.elsewhere {
+		accounts := plural(h.reached[from], "account", "accounts")
+		if _, program, ok := strings.Cut(from, "AuthorizedKeysCommand "); ok {
+			findings = append(findings, unseen("run it by hand as sshd would, "+program+", and look for lines without command=", "sshd asks a program for keys of %s, which is not run here: %s", accounts, from))
+			continue
+		}
+		findings = append(findings, unseen("sign with ssh-keygen -O force-command='/usr/bin/ssh-gate --key NAME', make the gate the login shell, or set ForceCommand",
+			"sshd lets certificates into %s; whether each has the gate as its force-command cannot be seen here: %s", accounts, from))
+	}
+	if more := len(h.reached) - len(h.elsewhere); more > 0 {
+		findings = append(findings, unseen("", "sshd takes keys from %s more", plural(more, "program or authority", "programs or authorities")))
+	}
+	return findings
+}
+
 // findings are what is in order, or not, with one gated account.
 func (a *gatedAccount) findings(h *survey) []finding {
+	if len(a.stale) > 0 {
+		return []finding{bad("move the lines to where sshd looks, see AuthorizedKeysFile in sshd -T -C user="+a.Name+", or take them out",
+			"%s: the key lines in %s name the gate, and sshd does not read them there", a.Name, strings.Join(a.stale, ", "))}
+	}
 	findings := []finding{a.shell()}
 	note := func(f finding) { findings = append(findings, f) }
+	if moved := slices.DeleteFunc(slices.Clone(a.keyFiles), func(file string) bool { return slices.Contains(defaultKeyFiles(a.Home), file) }); len(moved) > 0 {
+		note(good("%s: its key lines stand where sshd_config says, in %s", a.Name, strings.Join(moved, ", ")))
+	}
 	if a.isShell && !inShells(a.Shell) {
 		note(bad("echo "+a.Shell+" >> /etc/shells", "%s: its login shell %s is not in /etc/shells, so PAM's pam_shells and chsh refuse it", a.Name, a.Shell))
 	}
@@ -283,7 +399,7 @@ func (a *gatedAccount) findings(h *survey) []finding {
 		note(bad("write restrict in front of command= in "+strings.Join(a.keyFiles, ", "), "%s: %s the gate without restrict, so forwarding is not asked about", a.Name,
 			plural(a.loose, "key line names", "key lines name")))
 	}
-	if a.open > 0 && !a.isShell {
+	if a.open > 0 && !a.isShell && !a.forced {
 		note(bad("give those lines a command= too, or make the gate the login shell: usermod -s /usr/bin/ssh-gate "+a.Name,
 			"%s: %s not name the gate, so %s", a.Name, plural(a.open, "of its key lines does", "of its key lines do"), "the account has a shell beside it"))
 	}
@@ -303,10 +419,12 @@ func (a *gatedAccount) shell() finding {
 	switch {
 	case a.isShell:
 		return good("%s: the gate is its login shell", a.Name)
-	case slices.Contains([]string{"/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false"}, a.Shell):
+	case noLogin(a.Shell):
 		return bad("usermod -s /usr/bin/ssh-gate "+a.Name, "%s: its login shell %s lets no forced command run", a.Name, a.Shell)
 	case slices.Contains([]string{"bash", "zsh", "fish", "ksh", "tcsh", "csh"}, filepath.Base(a.Shell)):
 		return bad("usermod -s /usr/bin/ssh-gate "+a.Name, "%s: its login shell %s may run start-up files before the gate", a.Name, a.Shell)
+	case a.forced:
+		return good("%s: ForceCommand is the gate, and its login shell is %s", a.Name, a.Shell)
 	case a.ownKeys:
 		return bad("usermod -s /usr/bin/ssh-gate "+a.Name+", or keep its keys where root alone writes: AuthorizedKeysFile in sshd_config",
 			"%s: whatever runs as it may add a key line without the gate, and its login shell is %s", a.Name, a.Shell)
@@ -333,6 +451,8 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 	forwards := s.Value("disableforwarding") != "yes" && (s.Value("allowtcpforwarding") != "no" || s.Value("allowstreamlocalforwarding") != "no" || s.Value("allowagentforwarding") != "no")
 	is(forwards && a.ownKeys, "Match User "+a.Name+" with DisableForwarding yes"+reload,
 		"a key line that somebody adds to its keys, without restrict, may forward ports without the gate being asked")
+	is(forwards && !a.ownKeys && a.forced && a.open > 0, "write restrict into its key lines, or Match User "+a.Name+" with DisableForwarding yes"+reload,
+		"a key line without restrict may forward ports without the gate being asked")
 	for _, name := range matching(s["acceptenv"], "SSH_ORIGINAL_COMMAND", "SSH_USER_AUTH", "SSH_CONNECTION", "GODEBUG") {
 		is(true, "leave "+name+" out of AcceptEnv"+reload, "clients may send "+name+", and so make up what sshd tells the gate")
 	}
@@ -340,11 +460,12 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 		is(!a.isShell, "leave "+name+" out of AcceptEnv"+reload, "clients may send the variable "+name+" to the login shell")
 	}
 	if command := s.Value("forcecommand"); command != "" && command != "none" {
-		_, ok := forced.Command(command)
+		call, ok := forced.Command(command)
 		is(!ok, "ForceCommand /usr/bin/ssh-gate --key-from fingerprint"+reload, "ForceCommand "+command+" runs in place of the gate")
+		is(ok && call.Problem != "", "ForceCommand /usr/bin/ssh-gate --key-from fingerprint"+reload, "ForceCommand "+command+": "+call.Problem)
 	}
 	password := s.Value("passwordauthentication") == "yes" || s.Value("kbdinteractiveauthentication") == "yes"
-	if password && !a.isShell {
+	if password && !a.isShell && !a.forced {
 		usable, err := hasPassword(a.Name)
 		switch {
 		case err != nil:

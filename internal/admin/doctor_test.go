@@ -16,6 +16,7 @@ import (
 
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/session"
+	"example.org/ssh-gate/internal/sshd"
 )
 
 // TestDoctorConfig: a configuration that cannot be read is all there is to say.
@@ -91,7 +92,7 @@ func TestDoctorLog(t *testing.T) {
 		check(t, os.Chmod(log, mode))
 		switch {
 		case open || !root:
-			want(fmt.Sprintf("fault: $DIR/log belongs to user %d with mode %04o, so accounts can read or change it", os.Geteuid(), mode))
+			want(fmt.Sprintf("fault: $DIR/log belongs to user %s with mode %04o, so accounts can read or change it", userName(uint32(os.Geteuid())), mode))
 		default:
 			check(t, os.Chown(log, 0, 54_321)) // a group that nobody is in
 			want(fmt.Sprintf("ok: $DIR/log belongs to root with mode %04o", mode))
@@ -202,5 +203,89 @@ func TestDoctorOddKeys(t *testing.T) {
 	h.oddKeys = append(h.oddKeys, a.Name)
 	if first := h.accountFindings()[0]; first.state() != "wrong" {
 		t.Errorf("%+v", first)
+	}
+}
+
+// TestDoctorHeeds what sshd says of an account: where its keys stand, which command it forces, and where else keys come from.
+func TestDoctorHeeds(t *testing.T) {
+	const gate = `restrict,command="/usr/bin/ssh-gate --key ci" ` + keyA + "\n"
+	for name, c := range map[string]struct {
+		home, root string // the keys in the default file, and in keys/u.UID
+		shell      string
+		settings   sshd.Settings
+		want       []string // states and beginnings, of what is told of the account
+		elsewhere  []string
+	}{
+		"where sshd looks if not told otherwise": {gate, "", "/bin/sh", sshd.Settings{"authorizedkeysfile": {".ssh/authorized_keys .ssh/authorized_keys2"}}, []string{"wrong u: whatever runs as it may add a key line"}, nil},
+		"nowhere":                                {"", "", "/bin/sh", sshd.Settings{"authorizedkeysfile": {"none"}}, nil, nil},
+		"only where sshd_config says":            {"", gate, "/bin/sh", sshd.Settings{"authorizedkeysfile": {".ssh/none $DIR/keys/%u.%U"}}, []string{"wrong u: whatever", "fine u: its key lines stand where sshd_config says, in $DIR/keys/u."}, nil},
+		"by a path of the home":                  {"", gate, "/bin/sh", sshd.Settings{"authorizedkeysfile": {"keys/u.%U"}}, []string{"wrong u: whatever", "fine u: its key lines stand where sshd_config says, in $DIR/keys/u."}, nil},
+		"by the home":                            {"", gate, "/bin/sh", sshd.Settings{"authorizedkeysfile": {"%h/keys/%u.%U"}}, []string{"wrong u: whatever", "fine u: its key lines stand"}, nil},
+		"where sshd does not look":               {gate, "", "/bin/sh", sshd.Settings{"authorizedkeysfile": {"/none/%u"}}, []string{"wrong u: the key lines in $DIR/.ssh/authorized_keys name the gate, and sshd does not read them there"}, nil},
+		"another command there":                  {"", strings.Replace(gate, "ssh-gate", "rrsync", 1), "/bin/sh", sshd.Settings{"authorizedkeysfile": {"$DIR/keys/%u.%U"}}, nil, nil},
+		"ForceCommand": {keyA + "\n", "", "/bin/sh", sshd.Settings{"authorizedkeysfile": {".ssh/authorized_keys .ssh/authorized_keys2"}, "forcecommand": {"/usr/bin/ssh-gate --key-from fingerprint"},
+			"disableforwarding": {"yes"}, "passwordauthentication": {"yes"}, "trustedusercakeys": {"/etc/ssh/ca.pub"}}, []string{"fine u: ForceCommand is the gate", "wrong u: sshd does not tell which key was used"}, nil},
+		"ForceCommand that the gate refuses": {"", "", "/bin/sh", sshd.Settings{"forcecommand": {"/usr/bin/ssh-gate --kye x"}, "disableforwarding": {"yes"}},
+			[]string{"fine u: ForceCommand is the gate", "wrong u: ForceCommand /usr/bin/ssh-gate --kye x: unknown option"}, nil},
+		"another ForceCommand":               {"", "", "/bin/sh", sshd.Settings{"forcecommand": {"internal-sftp"}}, nil, nil},
+		"ForceCommand for who cannot log in": {"", "", "/usr/sbin/nologin", sshd.Settings{"forcecommand": {"/usr/bin/ssh-gate --key x"}}, nil, nil},
+		"a program that names keys":          {"", "", "/bin/sh", sshd.Settings{"authorizedkeyscommand": {"/usr/bin/keys %u"}, "trustedusercakeys": {"none"}}, nil, []string{"AuthorizedKeysCommand /usr/bin/keys %u"}},
+		"an authority":                       {"", "", "/bin/sh", sshd.Settings{"authorizedkeyscommand": {"none"}, "trustedusercakeys": {"/etc/ssh/ca.pub"}}, nil, []string{"TrustedUserCAKeys /etc/ssh/ca.pub"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			check(t, os.MkdirAll(d.path(".ssh"), 0o700))
+			d.write(".ssh/authorized_keys", c.home)
+			d.write(fmt.Sprintf("keys/u.%d", os.Getuid()), c.root)
+			settings := sshd.Settings{}
+			for name, values := range c.settings {
+				settings[name] = []string{strings.ReplaceAll(values[0], "$DIR", d.dir)}
+			}
+			h := &survey{}
+			a := &gatedAccount{Account: session.Account{Name: "u", UID: os.Getuid(), GID: os.Getgid(), Home: d.dir, Shell: c.shell}}
+			h.look(a, defaultKeyFiles(d.dir))
+			h.heed(a, settings)
+			var got []string
+			if a.isGated() || len(a.stale) > 0 {
+				for _, f := range a.findings(h) {
+					got = append(got, f.state()+" "+strings.ReplaceAll(f.text, d.dir, "$DIR"))
+				}
+			}
+			got = slices.DeleteFunc(got, func(text string) bool { // which all have whose keys are their own
+				return strings.Contains(text, "may forward ports") || strings.Contains(text, "leave the gate alone in charge")
+			})
+			if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			if !slices.Equal(h.elsewhere, c.elsewhere) {
+				t.Errorf("%q, want %q", h.elsewhere, c.elsewhere)
+			}
+			for _, f := range h.elsewhereFindings() {
+				if f.state() != "unseen" || f.fix == "" || !strings.HasSuffix(f.text, c.elsewhere[0]) || !strings.Contains(f.text, "1 account") {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+}
+
+// TestDoctorUnasked: accounts about which sshd is not asked are not passed over in silence, and no flood of programs is told.
+func TestDoctorUnasked(t *testing.T) {
+	h := &survey{unasked: 7}
+	if f := h.accountFindings()[0]; f.state() != "unseen" || !strings.HasPrefix(f.text, "sshd was not asked about 7 accounts") || !strings.HasSuffix(f.text, "it is asked about 200 at most, and about plain names") || f.fix == "" {
+		t.Errorf("%+v", f)
+	}
+	h = &survey{unasked: 1, deaf: errors.New("sshd -T: no hostkeys available")}
+	if f := h.accountFindings()[0]; f.state() != "unseen" || !strings.HasSuffix(f.text, "seen there: sshd -T: no hostkeys available") || f.fix == "" {
+		t.Errorf("%+v", f)
+	}
+	h = &survey{}
+	for i := range maxElsewhere + 2 {
+		h.reach(fmt.Sprintf("AuthorizedKeysCommand /%d", i))
+		h.reach(fmt.Sprintf("AuthorizedKeysCommand /%d", i))
+	}
+	all := h.elsewhereFindings()
+	if len(all) != maxElsewhere+1 || all[maxElsewhere].text != "sshd takes keys from 2 programs or authorities more" || !strings.Contains(all[0].text, "2 accounts") {
+		t.Errorf("%+v", all)
 	}
 }

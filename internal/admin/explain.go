@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -86,6 +87,11 @@ func explain(c *call) int {
 	}
 	e := &explanation{Request: record.Escape(o.request), Key: source.Key, Policy: source.File, question: &o.question, recorded: from}
 	e.judge(source, config, problem, c.now)
+	if e.problem != nil && o.file == "" && (e.Reason == record.PolicyMissing || e.Reason == record.NoUserPolicy) {
+		if question := meant(nearest(o.key, knownKeys(o.dir))); question != "" {
+			e.hint = question + " If not: " + e.problem.Hint()
+		}
+	}
 	if o.json {
 		return e.tellJSON(c)
 	}
@@ -151,6 +157,9 @@ func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) 
 		return r.Event != record.Allowed && r.Key != "" && (key == "" || r.Key == key)
 	}
 	missing := "the log has no refused request"
+	if key != "" {
+		missing += fmt.Sprintf(" of the key %+q%s", key, didYouMean(key, knownKeys(o.dir)))
+	}
 	if len(words) == 1 {
 		wanted = func(r *record.Record) bool { return r.Ref == strings.ToLower(words[0]) }
 		missing = fmt.Sprintf("the log has no record with the reference %+q", words[0])
@@ -168,6 +177,8 @@ func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) 
 		}
 	}
 	switch {
+	case found == nil && len(words) == 1 && slices.Contains(knownKeys(o.dir), words[0]):
+		return nil, c.fail(errors.New(missing), fmt.Sprintf("to ask about the key %s: ssh-gate explain --key %[1]s -- REQUEST", words[0]))
 	case found == nil:
 		return nil, c.fail(errors.New(missing), "ssh-gate log shows what there is; to explain a request that was never sent: ssh-gate explain --key NAME -- 'REQUEST'")
 	case found.Bytes > len(found.Request):
@@ -201,9 +212,12 @@ type explanation struct {
 	Status *int          `json:"exit_status"` // null: the program's own
 	Runs   *runs         `json:"runs,omitempty"`
 
+	Unknown []string `json:"unknown,omitempty"` // what decides as well, and cannot be seen from here
+
 	question *question
 	recorded *record.Record // what the question was taken from; nil: nothing
-	problem  *host.Problem  // why the policy cannot be had
+	problem  *host.Problem  // why the policy cannot be had, or what is allowed not be started
+	hint     string         // what to do about it, where more is known than the reason says
 	policy   *policy.Policy
 }
 
@@ -404,9 +418,58 @@ func (e *explanation) plan(d *decide.Decision, config *policy.Config) {
 	if p.Domain != nil {
 		e.confinement(p.Domain, d)
 	}
+	if l := p.Limits; l.Sessions > 0 || l.Rate.Times > 0 {
+		e.Unknown = append(e.Unknown, "whether a limit of sessions or rate is used up at that moment")
+	}
 	if err := enter(p.Dir); err != nil {
 		e.fail(&host.Problem{Reason: record.FolderUnavailable, Err: fmt.Errorf("the folder %+q cannot be entered: %w", p.Dir, err)}, d.Rule.Label())
 	}
+	if e.problem == nil {
+		e.start(p.Path, &account, d.Rule.Label())
+	}
+	if e.problem != nil {
+		e.Unknown = nil
+	}
+}
+
+// start says what execve(2) would say of the program.
+func (e *explanation) start(program string, account *session.Account, rule string) {
+	unknown, err := confine.Start(program)
+	var st unix.Stat_t
+	switch looked := unix.Stat(program, &st); {
+	case errors.Is(err, unix.ENOEXEC) && otherFormats():
+		unknown, err = "whether the kernel can start it: it is no program of this machine and no script with #!, but binfmt_misc has other formats", nil
+	case err != nil:
+	case looked == nil && account.Name != "" && account.UID != 0 && st.Mode&0o011 == 0 && int(st.Uid) != account.UID:
+		unknown, err = "", unix.EACCES
+	}
+	if unknown != "" {
+		e.Unknown = append(e.Unknown, unknown)
+	}
+	if err == nil {
+		return
+	}
+	switch {
+	case errors.Is(err, unix.ENOEXEC):
+		e.hint = "it is no program of this machine, and no shell is asked: a script begins with a line such as #!/bin/sh"
+	case errors.Is(err, unix.ENOENT):
+		e.hint = "the interpreter in its first line, or the loader that it was built for, does not exist here"
+	case errors.Is(err, unix.EACCES):
+		e.hint = "the login user may not execute it, or its interpreter, or it lies on a file system mounted noexec: ls -l, findmnt -T"
+	}
+	e.fail(&host.Problem{Reason: record.ProgramFailed, Err: fmt.Errorf("%+q: %w", program, err)}, rule)
+}
+
+// formatsDir is where binfmt_misc lists what the kernel starts beside its own formats.
+const formatsDir = "/proc/sys/fs/binfmt_misc"
+
+// otherFormats says whether there are any, or that they cannot be seen.
+func otherFormats() bool {
+	entries, err := os.ReadDir(formatsDir)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "register" && e.Name() != "status" })
 }
 
 // enter says why chdir(2) would fail.
@@ -481,6 +544,13 @@ func (e *explanation) tell(c *call) int {
 	if e.Runs != nil {
 		p.gap()
 		e.Runs.tell(p)
+	}
+	for i, text := range e.Unknown {
+		label := ""
+		if i == 0 {
+			label = "not known"
+		}
+		p.row(label, text)
 	}
 	fmt.Fprint(c.out, p.b.String())
 	return e.exit()
@@ -593,7 +663,7 @@ func (e *explanation) tellEnd(c *call, p *page) {
 		p.row("", policy.Printable(e.Detail))
 	}
 	if e.problem != nil {
-		p.row("hint", record.Escape(e.problem.Hint()))
+		p.row("hint", record.Escape(cmp.Or(e.hint, e.problem.Hint())))
 	} else if m.Next != "" {
 		p.row("hint", m.Next)
 	}

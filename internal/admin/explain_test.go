@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -206,5 +207,44 @@ func TestExplainAccount(t *testing.T) {
 		if _, err := (&explainOptions{key: key}).source(); err == nil {
 			t.Errorf("%q is a key", key)
 		}
+	}
+}
+
+// TestExplainStart: a program that the kernel would not start is told as the gate records it, with what to do, and what cannot be seen is told.
+func TestExplainStart(t *testing.T) {
+	d := newDesk(t)
+	d.write("keys/ci.toml", "[[allow]]\ncommand = \"x\"\nrun = \""+d.path("program")+"\"\nlimits.sessions = 1\n")
+	program := func(text string, mode os.FileMode) {
+		d.write("program", text)
+		check(t, os.Chmod(d.path("program"), mode))
+	}
+	program("#!/bin/sh\necho\n", 0o755)
+	e, status := d.explained("--key", "ci", "--", "x")
+	if status != exitOK || len(e.Unknown) != 1 || !strings.HasPrefix(e.Unknown[0], "whether a limit of sessions or rate") {
+		t.Errorf("%d, %+v", status, e.Unknown)
+	}
+	for text, want := range map[string]string{"echo hello\n": "exec format error", "#!/none/sh\n": "no such file or directory"} {
+		program(text, 0o755)
+		if text[0] != '#' && otherFormats() {
+			t.Log("this kernel has other formats")
+			continue
+		}
+		e, status := d.explained("--key", "ci", "--", "x")
+		if status != exitFindings || e.Reason != record.ProgramFailed || e.Rule != "#1" || e.Detail != `"$DIR/program": `+want || e.Unknown != nil || *e.Status != 69 {
+			t.Errorf("%q: %d, %+v", text, status, e)
+		}
+	}
+	got := d.run("explain", "--config", "$DIR/config.toml", "--policy-dir", "$DIR/keys", "--key", "ci", "--", "x")
+	if !strings.Contains(got.out, "\nerror        program-failed: The kernel refused to start the program.\n") || !strings.Contains(got.out, "\nhint         ") || strings.Contains(got.out, "not known") {
+		t.Error(got.out)
+	}
+	program("#!/bin/sh\n", 0o700)
+	if os.Geteuid() == 0 { // the account is another than the owner, who alone may execute it
+		if e, _ := d.explained("--key", "ci", "--user", "daemon", "--", "x"); e.Reason != record.ProgramFailed || !strings.HasSuffix(e.Detail, "permission denied") {
+			t.Errorf("%+v", e)
+		}
+	}
+	if e, status := d.explained("--key", "ci", "--user", "root", "--", "x"); os.Geteuid() == 0 && status != exitOK {
+		t.Errorf("%+v", e)
 	}
 }

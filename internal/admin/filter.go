@@ -34,8 +34,8 @@ func (f *filter) define(c *call, options *flag.FlagSet) {
 	texts(&f.reasons, "reason", "with this reason, a `CODE` such as no-rule")
 	options.Func("event", "of this kind, an `EVENT`: denied, allowed or error", func(value string) error {
 		for event := range strings.SplitSeq(value, ",") {
-			if !slices.Contains([]record.Event{record.Denied, record.Allowed, record.Error}, record.Event(event)) {
-				return fmt.Errorf("the events are denied, allowed and error")
+			if known := []string{string(record.Denied), string(record.Allowed), string(record.Error)}; !slices.Contains(known, event) {
+				return fmt.Errorf("the events are denied, allowed and error%s", didYouMean(event, known))
 			}
 			f.events = append(f.events, event)
 		}
@@ -63,6 +63,19 @@ func (f *filter) define(c *call, options *flag.FlagSet) {
 		f.grep, err = regexp.Compile(value)
 		return err
 	})
+}
+
+// unheard warns of reasons that no record of this version has: one of a newer version may.
+func (f *filter) unheard(c *call) {
+	var codes []string
+	for _, m := range record.Reasons {
+		codes = append(codes, string(m.Reason))
+	}
+	for _, code := range f.reasons {
+		if !slices.Contains(codes, code) {
+			c.warn("%+q is no reason that this version records%s", code, didYouMean(code, codes))
+		}
+	}
 }
 
 func (f *filter) active() bool {

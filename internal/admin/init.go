@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,7 +205,7 @@ func (c *call) publicKey(file string) (*keyline.PublicKey, int) {
 	case errors.Is(err, notRegular{}):
 		return nil, c.fail(fmt.Errorf("the public key %+q is not a regular file", file), "write the key into a file, and give that")
 	case err != nil:
-		return nil, c.fail(fmt.Errorf("the public key %+q: %w", file, err), "")
+		return nil, c.fail(fmt.Errorf("the public key %+q: %w", file, err), "give the .pub file that ssh-keygen writes beside the private key; ssh-keygen -t ed25519 makes both")
 	}
 	key, fault := keyline.ReadPublic(text)
 	if fault != nil {
@@ -237,7 +238,11 @@ func (c *call) initInputs(o *initOptions) int {
 	}
 	account, err := session.AccountNamed(o.install)
 	if err != nil {
-		return c.fail(err, "make it with useradd; for an account of another database leave --install out, and put the printed line into its authorized_keys")
+		hint := "make it with useradd; for an account of another database leave --install out, and put the printed line into its authorized_keys"
+		if question := meant(nearest(o.install, slices.Collect(maps.Keys(accountNames())))); question != "" {
+			hint = question + " If not: " + hint
+		}
+		return c.fail(err, hint)
 	}
 	if euid := os.Geteuid(); euid != 0 && euid != account.UID {
 		return c.fail(fmt.Errorf("only root and %s itself may write the keys of %s", o.install, o.install), "sudo ssh-gate init ...")
@@ -272,6 +277,8 @@ func (c *call) writePolicy(o *initOptions) int {
 		return c.keepPolicy(o, file)
 	case errors.As(err, &fault) && fault.Fault == safefile.Missing:
 		return c.fail(err, fmt.Sprintf("install -d -m 755 %s", o.dir))
+	case errors.As(err, &fault) && fault.Fault == safefile.Astray:
+		return c.fail(err, "remove the link, or take another name for the key")
 	case errors.As(err, &fault):
 		return c.fail(err, fault.Hint)
 	}

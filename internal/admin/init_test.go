@@ -131,15 +131,17 @@ func TestInitRefuses(t *testing.T) {
 	check(t, unix.Mkfifo(d.path("keys/fifo.toml"), 0o600))
 	check(t, os.Mkdir(d.path("keys/folder.toml"), 0o755))
 	for args, want := range map[string]string{
-		"init ci --public-key $DIR/absent":                              "error: the public key \"$DIR/absent\": no such file or directory\n",
+		"init ci --public-key $DIR/absent":                              "error: the public key \"$DIR/absent\": no such file or directory\nssh-gate: hint: give the .pub file that ssh-keygen writes beside the private key; ssh-keygen -t ed25519 makes both\n",
 		"init ci --public-key $DIR/fifo":                                "error: the public key \"$DIR/fifo\" is not a regular file\nssh-gate: hint: write the key into a file, and give that\n",
 		"init ci --public-key $DIR/private":                             "error: \"$DIR/private\" is a private key, which never leaves the client\nssh-gate: hint: on the client: ssh-keygen -y -f $DIR/private > $DIR/private.pub, and give $DIR/private.pub; if others have seen $DIR/private, make a new key\n",
 		"init ci --public-key $DIR/none.pub":                            "error: \"$DIR/none.pub\" is no public key: it begins with no type of a key and no option of sshd's\nssh-gate: hint: give the .pub file that ssh-keygen writes beside the private key, as it is\n",
 		"init ci --public-key $DIR/ci.pub --policy-dir $DIR/absent":     "error: \"$DIR/absent\" does not exist\nssh-gate: hint: install -d -m 755 $DIR/absent\n",
 		"init ci --public-key $DIR/ci.pub --policy-dir $DIR/open":       "error: \"$DIR/open\" may be written by others (mode 0777)\nssh-gate: hint: chmod go-w \"$DIR/open\"\n",
-		"init dangling --public-key $DIR/ci.pub --policy-dir $DIR/keys": "error: \"/none\" does not exist, and a link leads there\n",
-		"init fifo --public-key $DIR/ci.pub --policy-dir $DIR/keys":     "error: \"$DIR/keys/fifo.toml\" is a FIFO, not a regular file\n",
-		"init folder --public-key $DIR/ci.pub --policy-dir $DIR/keys":   "error: \"$DIR/keys/folder.toml\" is a folder, not a regular file\n",
+		"init dangling --public-key $DIR/ci.pub --policy-dir $DIR/keys": "error: \"/none\" does not exist, and a link leads there\nssh-gate: hint: remove the link, or take another name for the key\n",
+		"init fifo --public-key $DIR/ci.pub --policy-dir $DIR/keys":     "error: \"$DIR/keys/fifo.toml\" is a FIFO, not a regular file\nssh-gate: hint: name a regular file, or put one in its place\n",
+		"init folder --public-key $DIR/ci.pub --policy-dir $DIR/keys":   "error: \"$DIR/keys/folder.toml\" is a folder, not a regular file\nssh-gate: hint: name a regular file, or put one in its place\n",
+		"init ci --public-key $DIR/ci.pub --policy-dir $DIR/keys --install deamon": "error: there is no account \"deamon\" in /etc/passwd\n" +
+			"ssh-gate: hint: did you mean daemon? If not: make it with useradd; for an account of another database leave --install out, and put the printed line into its authorized_keys\n",
 		"init ci --public-key $DIR/ci.pub --policy-dir $DIR/keys --install nobody-has-this-name": "error: there is no account \"nobody-has-this-name\" in /etc/passwd\n" +
 			"ssh-gate: hint: make it with useradd; for an account of another database leave --install out, and put the printed line into its authorized_keys\n",
 	} {

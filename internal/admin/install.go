@@ -182,7 +182,7 @@ func (o *initOptions) enter(dir int, name, path string, judge bool) (int, error)
 		problem, hint = "is no folder", "put a folder in its place"
 	case !judge:
 	case st.Uid != 0 && int(st.Uid) != o.account.UID:
-		problem, hint = fmt.Sprintf("belongs to user %d, so sshd would not trust it", st.Uid), fmt.Sprintf("see who should own it: ls -ld %s", path)
+		problem, hint = fmt.Sprintf("belongs to user %s, so sshd would not trust it", userName(st.Uid)), fmt.Sprintf("see who should own it: ls -ld %s", path)
 	case st.Mode&0o022 != 0:
 		problem, hint = fmt.Sprintf("may be written by others (mode %04o), so sshd would not trust it", st.Mode&0o7777), "chmod go-w "+path
 	}
@@ -208,7 +208,7 @@ func (k *keysFile) read(o *initOptions) (err error) {
 	k.have = true
 	switch {
 	case int(k.was.Uid) != o.account.UID:
-		return refuse(fmt.Sprintf("see who put it there, and then: chown %s %s", o.install, k.path), "%+q belongs to user %d", k.path, k.was.Uid)
+		return refuse(fmt.Sprintf("see who put it there, and then: chown %s %s", o.install, k.path), "%+q belongs to user %s", k.path, userName(k.was.Uid))
 	case k.was.Nlink != 1:
 		return refuse("replace it by a copy: cp "+k.path+" x && mv x "+k.path, "%+q has %d names (hard links), and would lose its ties to the others", k.path, k.was.Nlink)
 	case k.was.Mode&0o022 != 0:

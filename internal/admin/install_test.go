@@ -284,7 +284,7 @@ func TestInstallRefuses(t *testing.T) {
 			needRoot(t)
 			check(t, errors.Join(os.Mkdir(dir+"/.ssh", 0o700), os.WriteFile(dir+"/.ssh/authorized_keys", nil, 0o644)))
 			o.own(t, dir+"/.ssh")
-		}, `authorized_keys" belongs to user 0`},
+		}, `authorized_keys" belongs to user root (uid 0)`},
 		{"a secret of root's", func(t *testing.T, o *initOptions, dir string) {
 			needRoot(t)
 			check(t, errors.Join(os.Mkdir(dir+"/.ssh", 0o700), os.WriteFile(dir+"/.ssh/authorized_keys", []byte("secret"), 0o600)))

@@ -31,6 +31,7 @@ type logOptions struct {
 
 const (
 	defaultTail = 10     // records before those that -f waits for
+	screenTail  = 200    // records on a terminal, where more would only scroll by
 	defaultTop  = 10     // lines of each table of --top
 	maxNumber   = 10_000 // of -n: so many are held in memory
 )
@@ -53,6 +54,7 @@ func log(c *call) int {
 	if problem := o.conflict(); problem != "" {
 		return c.misused(problem)
 	}
+	o.filter.unheard(c)
 	book, status := c.openBook(o.file, o.config)
 	if book == nil {
 		return status
@@ -133,15 +135,23 @@ func (c *call) list(book *logbook.Book, o *logOptions) int {
 		render = func(l logbook.Line) string { return string(l.Text) }
 	}
 	tail := ring{size: o.number}
-	if o.follow && !o.numbered {
+	switch {
+	case o.numbered:
+	case o.follow:
 		tail.size = defaultTail
+	case c.width > 0 && !o.json:
+		tail.size = screenTail
 	}
+	matched := 0
+	var missed missed
 	for l := range book.All() {
-		switch {
-		case !o.filter.matches(l.Record):
-		case tail.size > 0:
+		if !missed.matches(&o.filter, l.Record) {
+			continue
+		}
+		matched++
+		if tail.size > 0 {
 			tail.add(render(l))
-		default:
+		} else {
 			out.WriteString(render(l) + "\n")
 		}
 	}
@@ -150,6 +160,10 @@ func (c *call) list(book *logbook.Book, o *logOptions) int {
 	}
 	status := c.finish(book, out)
 	if !o.follow || status != exitOK {
+		if tail.size == screenTail && !o.numbered && matched > tail.size && status == exitOK {
+			c.tell("note", fmt.Sprintf("the last %d of %d records; for more: -n 1000; for all: the same call with | less behind it", tail.size, matched))
+		}
+		missed.tell(c, &o.filter)
 		return status
 	}
 	for l := range book.Follow(func(pause time.Duration) bool {
@@ -214,9 +228,26 @@ func (c *call) render(l logbook.Line) string {
 	case record.Error:
 		colour = yellow
 	}
-	return fmt.Sprintf("%s  %s  %-10s %-12s %-15s  %s  %s (ref %s)", l.Time.In(c.zone).Format("2006-01-02 15:04:05"),
-		c.paint(colour, fmt.Sprintf("%-7s", l.Event)), orDash(l.User), orDash(l.Key), orDash(l.ClientIP), shown(l.Record), why, orDash(l.Ref))
+	event := fmt.Sprintf("%-7s", l.Event)
+	head := fmt.Sprintf("%s  %s  %-10s %-12s %-15s", l.Time.In(c.zone).Format("2006-01-02 15:04:05"), event, orDash(l.User), orDash(l.Key), orDash(l.ClientIP))
+	paint := func(text string) string { return strings.Replace(text, event, c.paint(colour, event), 1) } // no time looks like an event
+	text := shown(l.Record) + "  " + why
+	ref := "(ref " + orDash(l.Ref) + ")"
+	if c.width == 0 || len(head)+len("  ")+len(text)+len(" ")+len(ref) <= c.width {
+		return paint(head) + "  " + text + " " + ref
+	}
+	// All texts are ASCII, so this blank is none of theirs.
+	const fixed = "\u00a0"
+	if head = strings.TrimRight(head, " "); len(head) > c.width {
+		event = string(l.Event)
+		head = fold(strings.Join(strings.Fields(head), " "), c.width, 0)
+	}
+	text = fold(text+" "+strings.Replace(ref, " ", fixed, 1), c.width, recordIndent)
+	text = strings.ReplaceAll(strings.Replace(text, fixed, " ", 1), " \n", "\n") // two blanks stand before the reason
+	return paint(head) + "\n" + strings.Repeat(" ", recordIndent) + text
 }
+
+const recordIndent = 4 // of the second line of a record, where a terminal is too narrow for one
 
 // orDash shows an absent text; one with a blank could pass for two columns.
 func orDash(text string) string {

@@ -303,7 +303,11 @@ func (c *call) listKinds(asJSON bool) int {
 func (c *call) tellWhy(id string) int {
 	k, known := lint.Of(id)
 	if !known {
-		return c.misused(fmt.Sprintf("%+q is no finding; ssh-gate check --list prints them", id))
+		var ids []string
+		for _, k := range lint.Kinds {
+			ids = append(ids, k.ID)
+		}
+		return c.misused(fmt.Sprintf("%+q is no finding, and ssh-gate check --list prints all%s", id, didYouMean(id, ids)))
 	}
 	p := &page{width: c.width}
 	p.b.WriteString(c.paint(bold, k.ID) + "\n")

@@ -143,3 +143,41 @@ func TestProgress(t *testing.T) {
 		t.Error("what is no terminal is told of progress")
 	}
 }
+
+// TestUnusedFits: where the table is wider than the terminal, its rows are broken before the command, and nothing is lost.
+func TestUnusedFits(t *testing.T) {
+	d := newDesk(t)
+	d.write("keys/ci.toml", "[[allow]]\nname = \"a-rule-with-a-name\"\ncommand = \"systemctl restart app.service worker.service\"\n[[allow]]\nname = \"used\"\ncommand = \"uptime\"\n")
+	d.write("log", permit(at(100*day), "ci", "used")+permit(at(day), "ci", "used"))
+	for width, want := range map[int]string{
+		0:   "\nKEY              RULE                 LAST MATCHED     COMMAND\nci               a-rule-with-a-name   never            systemctl restart app.service worker.service\n",
+		100: "\nKEY              RULE                 LAST MATCHED     COMMAND\nci               a-rule-with-a-name   never            systemctl restart app.service worker.service\n",
+		80:  "\nKEY              RULE                 LAST MATCHED     COMMAND\nci, a-rule-with-a-name, last matched: never\n    systemctl restart app.service worker.service\n",
+		40:  "1 of 2 rules not matched since\n2026-08-24 12:00\n\nci, a-rule-with-a-name, last matched:\nnever\n    systemctl restart app.service\n    worker.service\n",
+	} {
+		if got := d.runWide(width, false, "unused", "--config", "$DIR/config.toml", "--policy-dir", "$DIR/keys"); !strings.HasSuffix(got.out, want) {
+			t.Errorf("%d columns:\n%s%s", width, got.out, got.errs)
+		}
+	}
+}
+
+// TestMessagesFit: what is told on standard error is folded by the width of the terminal that it is told on, and help fits as well.
+func TestMessagesFit(t *testing.T) {
+	master, slave := terminal(t, 40)
+	c := &call{errs: slave}
+	c.tell("error", "name the policy with --key NAME or --policy FILE; or give the reference of a record")
+	text := make([]byte, 1000)
+	n, err := master.Read(text)
+	check(t, err)
+	if got, want := string(text[:n]), "ssh-gate: error: name the policy with\r\n                 --key NAME or --policy\r\n                 FILE; or give the\r\n                 reference of a record\r\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	d := newDesk(t)
+	for _, width := range []int{24, 40, 80} {
+		for line := range strings.Lines(d.runWide(width, false, "help").out) {
+			if n := len(strings.TrimSuffix(line, "\n")); n > width && !strings.Contains(line, "ssh-gate --key deploy") && !strings.HasSuffix(line, ":\n") && !strings.Contains(line, "/etc/ssh-gate/") {
+				t.Errorf("%d columns: %q", width, line)
+			}
+		}
+	}
+}

@@ -37,6 +37,8 @@ func suggestRules(c *call) int {
 	switch {
 	case fromLog && len(given) > 0:
 		return c.misused("options read the log, and requests are given, too; leave one of the two out")
+	case fromLog && o.key == "":
+		return c.misused("options read the log, so the key whose denials are wanted is missing: --key NAME")
 	case fromLog && !policy.IsName(strings.TrimPrefix(o.key, accountKeys)):
 		return c.misused(fmt.Sprintf("--key %+q is no name of a key", o.key))
 	case fromLog:
@@ -44,7 +46,7 @@ func suggestRules(c *call) int {
 			return status
 		}
 	case len(given) == 0 && isTerminal(os.Stdin):
-		return c.misused("no request is given")
+		return c.misused("no request is given: write each behind --, as one argument; or name the key whose denials the log has, --key NAME; or give a file, < requests.txt")
 	case len(given) == 0, len(given) == 1 && given[0] == "-":
 		if err := c.readRequests(&requests, os.Stdin); err != nil {
 			return c.fail(fmt.Errorf("standard input: %w", err), "")
@@ -92,9 +94,10 @@ func (c *call) deniedRequests(to *suggest.Requests, o *suggestOptions) int {
 	}
 	defer book.Close()
 	cut := 0
+	var missed missed
 	for l := range book.All() {
 		switch {
-		case !only.matches(l.Record):
+		case !missed.matches(&only, l.Record):
 		case l.Bytes > len(l.Request):
 			cut++
 		default:
@@ -104,7 +107,9 @@ func (c *call) deniedRequests(to *suggest.Requests, o *suggestOptions) int {
 	if cut > 0 {
 		c.warn("requests passed over of which the log has the first %d bytes only: %d", record.MaxRequest, cut)
 	}
-	return c.finish(book, bufio.NewWriter(io.Discard))
+	status = c.finish(book, bufio.NewWriter(io.Discard))
+	missed.tell(c, &only)
+	return status
 }
 
 // readRequests takes one request a line. A line that is longer than any request may be is cut where it has become too long.

@@ -29,8 +29,9 @@ func (c *call) top(book *logbook.Book, o *logOptions) int {
 		{title: "request", of: shown},
 	}
 	total := 0
+	var missed missed
 	for l := range book.All() {
-		if o.filter.matches(l.Record) {
+		if missed.matches(&o.filter, l.Record) {
 			total++
 			for i := range tables {
 				tables[i].tally.add(tables[i].of(l.Record))
@@ -42,13 +43,15 @@ func (c *call) top(book *logbook.Book, o *logOptions) int {
 	for i := range tables {
 		fmt.Fprintf(out, "\n%s\n", c.paint(bold, fmt.Sprintf("%8s  %s", "count", tables[i].title)))
 		for _, row := range tables[i].tally.most(lines) {
-			fmt.Fprintf(out, "%8d  %s\n", row.count, row.text)
+			fmt.Fprintf(out, "%8d  %s\n", row.count, fold(row.text, c.width, len("   count  ")))
 		}
-		if missed := tables[i].tally.missed; missed > 0 {
-			fmt.Fprintf(out, "          (so many different ones that each count may be too low, by at most %d)\n", missed)
+		if few := tables[i].tally.missed; few > 0 {
+			fmt.Fprintf(out, "          %s\n", fold(fmt.Sprintf("(so many different ones that each count may be too low, by at most %d)", few), c.width, len("   count  ")))
 		}
 	}
-	return c.finish(book, out)
+	status := c.finish(book, out)
+	missed.tell(c, &o.filter)
+	return status
 }
 
 // maxTally bounds how many different texts are counted at a time, so that a flood of them does not fill the memory.

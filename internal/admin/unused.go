@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"example.org/ssh-gate/internal/logbook"
@@ -315,33 +316,49 @@ func (r *review) count(state string) (n int) {
 // table lists what is unused or unknown; a policy of which nothing is used is one line.
 func (c *call) table(out *bufio.Writer, answer *review) {
 	rules := answer.Rules
-	fmt.Fprintf(out, "%d of %d rules not matched since %s", answer.count(ruleUnused), len(rules), answer.Since.In(c.zone).Format("2006-01-02 15:04"))
+	summary := fmt.Sprintf("%d of %d rules not matched since %s", answer.count(ruleUnused), len(rules), answer.Since.In(c.zone).Format("2006-01-02 15:04"))
 	if n := answer.count(ruleUnknown); n > 0 {
-		fmt.Fprintf(out, ", and %d of which the log cannot tell", n)
+		summary += fmt.Sprintf(", and %d of which the log cannot tell", n)
 	}
-	fmt.Fprintln(out)
-	const row = "%-16s %-20s %-16s %s\n"
+	fmt.Fprintln(out, fold(summary, c.width, 0))
 	if answer.count(ruleUsed) < len(rules) {
-		fmt.Fprint(out, "\n"+c.paint(bold, fmt.Sprintf(row, "KEY", "RULE", "LAST MATCHED", "COMMAND")))
+		out.WriteByte('\n')
+		if title := fmt.Sprintf(tableRow, "KEY", "RULE", "LAST MATCHED", "COMMAND"); c.width == 0 || c.width >= len(title) {
+			fmt.Fprintln(out, c.paint(bold, title))
+		}
 	}
 	for len(rules) > 0 {
 		n := 1
 		for n < len(rules) && rules[n].Key == rules[0].Key {
 			n++
 		}
-		c.rows(out, row, rules[:n])
+		c.rows(out, rules[:n])
 		rules = rules[n:]
 	}
 }
 
+const tableRow = "%-16s %-20s %-16s %s"
+
+// row is one line, or two, where a terminal is too narrow, with the command in the second.
+func (c *call) row(out *bufio.Writer, key, rule, last, command string) {
+	text := strings.TrimRight(fmt.Sprintf(tableRow, key, rule, last, command), " ")
+	if c.width > 0 && len(text) > c.width {
+		text = fold(fmt.Sprintf("%s, %s, last matched: %s", key, rule, last), c.width, 0)
+		if command != "" {
+			text += "\n" + strings.Repeat(" ", recordIndent) + fold(command, c.width, recordIndent)
+		}
+	}
+	fmt.Fprintln(out, text)
+}
+
 // rows are the lines of one policy.
-func (c *call) rows(out *bufio.Writer, row string, rules []standing) {
+func (c *call) rows(out *bufio.Writer, rules []standing) {
 	whole := len(rules) > 1
 	for i := range rules {
 		whole = whole && rules[i].State == ruleUnused && rules[i].Last == nil
 	}
 	if whole {
-		fmt.Fprintf(out, row, rules[0].Key, fmt.Sprintf("all %d of them", len(rules)), "never", "")
+		c.row(out, rules[0].Key, fmt.Sprintf("all %d of them", len(rules)), "never", "")
 		return
 	}
 	for i := range rules {
@@ -356,7 +373,7 @@ func (c *call) rows(out *bufio.Writer, row string, rules []standing) {
 		case s.State == ruleUnknown:
 			last = "not recorded"
 		}
-		fmt.Fprintf(out, row, s.Key, s.Rule, last, record.Escape(s.Command))
+		c.row(out, s.Key, s.Rule, last, record.Escape(s.Command))
 	}
 }
 
@@ -400,5 +417,5 @@ func (c *call) without(book *logbook.Book, o *unusedOptions, policies []source, 
 		out.Write(text)
 		return c.finish(book, out)
 	}
-	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), "")
+	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), meant(nearest(o.without, knownKeys(o.dir))))
 }

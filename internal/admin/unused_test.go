@@ -62,7 +62,7 @@ KEY              RULE                 LAST MATCHED     COMMAND
 a                old                  2026-05-06 14:00 cmd2
 a                never                never            cmd3
 a                #4                   never            cmd4
-b                all 2 of them        never            
+b                all 2 of them        never
 c                single               never            cmd1
 f                one                  2026-07-25 14:00 cmd1
 f                was                  never            cmd2

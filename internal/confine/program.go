@@ -119,7 +119,7 @@ func script(head []byte) string {
 		return ""
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
-	words := strings.Fields(string(line))
+	words := strings.FieldsFunc(string(line), func(r rune) bool { return r == ' ' || r == '\t' }) // a \r is part of the name, as for the kernel
 	if len(words) == 0 || !strings.HasPrefix(words[0], "/") {
 		return ""
 	}

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"example.org/ssh-gate/internal/record"
 )
 
@@ -65,10 +67,13 @@ func Open(path string) (*Book, error) {
 			break
 		}
 	}
-	if len(b.volumes) == 0 {
-		return nil, errors.Join(append(b.Problems, fmt.Errorf("%+q: there is no log of that name", path))...)
+	switch {
+	case len(b.volumes) > 0:
+		return b, nil
+	case len(b.Problems) > 0:
+		return nil, errors.Join(b.Problems...)
 	}
-	return b, nil
+	return nil, fmt.Errorf("%+q: there is no log of that name", path)
 }
 
 func (b *Book) open(names []string) {
@@ -168,19 +173,22 @@ func openVolume(name string, live bool) (*volume, error) {
 	if live {
 		look, flags = os.Stat, os.O_RDONLY|syscall.O_NONBLOCK
 	}
-	irregular := fmt.Errorf("%+q is not a regular file", name)
 	if info, err := look(name); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, irregular
+		return nil, irregular(name, info)
 	}
 	f, err := os.OpenFile(name, flags, 0)
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = irregular
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = irregular(name, info)
+	case !stored(f):
+		err = fmt.Errorf("%+q is not a regular file: the kernel makes it up as it is read", name)
 	}
 	if err != nil {
 		f.Close()
@@ -193,6 +201,23 @@ func openVolume(name string, live bool) (*volume, error) {
 	}
 	v.lines = newLines(in)
 	return v, nil
+}
+
+func irregular(name string, info fs.FileInfo) error {
+	if info.IsDir() {
+		return fmt.Errorf("%+q is not a regular file but a folder", name)
+	}
+	return fmt.Errorf("%+q is not a regular file", name)
+}
+
+// stored says whether a file is kept somewhere. What the kernel makes up passes for a regular file, and may wait for what is yet to come, and
+// forget what was read: /proc/kmsg, trace_pipe.
+func stored(f *os.File) bool {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return true // reading it will tell
+	}
+	return !slices.Contains([]int64{unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.TRACEFS_MAGIC, unix.DEBUGFS_MAGIC}, st.Type)
 }
 
 func idOf(info fs.FileInfo) ID {

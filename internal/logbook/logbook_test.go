@@ -229,7 +229,7 @@ func TestProblems(t *testing.T) {
 		problems = append(problems, strings.ReplaceAll(p.Error(), f.dir+"/", ""))
 	}
 	want := []string{
-		`"log.9" is not a regular file`, `"log.8" is not a regular file`, `"log.7" is not a regular file`, `"log.6.gz": gzip: invalid header (is it gzip?)`,
+		`"log.9" is not a regular file but a folder`, `"log.8" is not a regular file`, `"log.7" is not a regular file`, `"log.6.gz": gzip: invalid header (is it gzip?)`,
 		`"log.5.gz": unexpected EOF (is it gzip?)`, `"log.4.gz": unexpected EOF`, `"log.3.gz": unexpected EOF (is it gzip?)`, `"log.2.gz": gzip: invalid header`,
 	}
 	if !slices.Equal(problems, want) {
@@ -376,4 +376,20 @@ func TestOpenLinkRegression(t *testing.T) {
 	named, err := Open(f.path("named")) // who calls it chose this one
 	check(t, err)
 	named.Close()
+}
+
+// TestOpenMadeUp: what the kernel makes up is no log, whatever it passes for. Reading it could wait without end, and take from others what they
+// are to read.
+func TestOpenMadeUp(t *testing.T) {
+	files := []string{"/proc/self/status", "/proc/self/environ"}
+	if os.Geteuid() == 0 {
+		files = append(files, "/proc/kmsg") // a container may have a device there
+	}
+	for _, file := range files {
+		b, err := Open(file)
+		b.Close()
+		if err == nil || !strings.Contains(err.Error(), file+`" is not a regular file`) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
 }

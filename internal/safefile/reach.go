@@ -69,7 +69,7 @@ func (w *walker) run() (*place, error) {
 	}
 	for {
 		if len(w.rest) == 0 {
-			return nil, &Error{Unsafe, w.top().path, "is a folder, not a regular file", ""}
+			return nil, &Error{Unsafe, w.top().path, "is a folder, not a regular file", notRegularHint}
 		}
 		if w.steps++; w.steps > maxSteps {
 			return nil, lookFault(w.top().path, unix.ELOOP)
@@ -113,7 +113,7 @@ func (w *walker) step(name string) (*place, error) {
 		unix.Close(fd)
 		if st.Mode&unix.S_IFMT != unix.S_IFREG {
 			// Before it is opened for reading: opening a device can do something.
-			return nil, &Error{Unsafe, path, "is " + kind(st.Mode) + ", not a regular file", ""}
+			return nil, &Error{Unsafe, path, "is " + kind(st.Mode) + ", not a regular file", notRegularHint}
 		}
 		return &place{name: name, path: path}, nil
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:

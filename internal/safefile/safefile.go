@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +36,11 @@ type Error struct {
 	Problem string
 	Hint    string // a command or a sentence; may be empty
 }
+
+// UserName is how messages name a user: by his number, unless who asks for more sets it.
+var UserName = func(uid uint32) string { return strconv.FormatUint(uint64(uid), 10) }
+
+const notRegularHint = "name a regular file, or put one in its place"
 
 func (e *Error) Error() string { return fmt.Sprintf("%+q %s", e.Path, e.Problem) }
 
@@ -108,7 +114,7 @@ func judgeFile(fd int, path string, owner Owner) (unix.Stat_t, error) {
 		return st, lookFault(path, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return st, &Error{Unsafe, path, "is " + kind(st.Mode) + ", not a regular file", ""}
+		return st, &Error{Unsafe, path, "is " + kind(st.Mode) + ", not a regular file", notRegularHint}
 	}
 	return st, judge(&st, path, owner)
 }
@@ -118,7 +124,7 @@ func judgeFile(fd int, path string, owner Owner) (unix.Stat_t, error) {
 // anybody can put a file where none stands yet.
 func judge(st *unix.Stat_t, path string, owner Owner) error {
 	if st.Uid != 0 && st.Uid != uint32(owner) {
-		return &Error{Unsafe, path, fmt.Sprintf("is owned by user %d", st.Uid), fmt.Sprintf("chown root %+q", path)}
+		return &Error{Unsafe, path, "is owned by user " + UserName(st.Uid), fmt.Sprintf("chown root %+q", path)}
 	}
 	if st.Mode&0o022 != 0 {
 		return &Error{Unsafe, path, fmt.Sprintf("may be written by others (mode %04o)", st.Mode&0o7777), closeHint(st.Mode, path)}

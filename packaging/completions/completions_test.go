@@ -194,6 +194,7 @@ func TestOffers(t *testing.T) {
 	}{
 		{"ssh-gate ", []string{"init", "check", "explain", "log", "unused", "suggest", "doctor", "help", "version"}},
 		{"ssh-gate su", []string{"suggest"}},
+		{"ssh-gate help lo", []string{"log"}},
 		{"ssh-gate --key-f", []string{"--key-from"}},
 		{"ssh-gate --key-from ", []string{"fingerprint", "cert-id"}},
 		{"ssh-gate --key-from=c", []string{"cert-id"}},

@@ -97,6 +97,8 @@ _ssh_gate_offer() {
 		_ssh_gate_kind "$kind"
 	elif [[ -z $verb && $cur != -* ]]; then
 		_ssh_gate_match "$_ssh_gate_verbs"
+	elif [[ $verb == help && $words == 0 && $cur != -* ]]; then
+		_ssh_gate_match "$_ssh_gate_verbs"
 	elif [[ $verb == check && ($cur != -* || -n $ended) ]]; then
 		_ssh_gate_kind policy
 		if ((${#COMPREPLY[@]} == 0)); then
