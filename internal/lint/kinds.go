@@ -175,7 +175,7 @@ var Kinds = []Kind{
 		"On a kernel that cannot hold what confine says the rule allows as much as without it.",
 		"Leave fallback out where all hosts have Linux 6.2, or 6.7 for network = false."},
 	{"write-where-policies-lie", Error, "a program may write what decides on access",
-		"A client that may write policies, the log, authorized_keys or a permitted program can give itself more rights.",
+		"A client that may write policies, the log, authorized_keys, a permitted program, or what cron, systemd or sudo reads can give itself more rights.",
 		"Name a folder that holds data only."},
 	{"needs-privileges", Warning, "sudo and its like can do nothing here",
 		"Without privileges = \"keep\" the kernel gives no program rights by a setuid bit, so sudo, doas, su and pkexec fail.",
