@@ -669,6 +669,10 @@ func (o *opening) receives() {
 		if archive != nil && archive.words != nil && !slices.ContainsFunc(archive.words, isStdin) {
 			return // one of the policy's
 		}
+		if o.has(o.known.anyplace) {
+			o.say("writes-anywhere", o.name+" writes files wherever the client says: the archive's absolute names are kept", "take out "+spell(o.known.anyplace))
+			return
+		}
 		if named := o.given(o.known.folder); named != nil {
 			folder = named
 		}

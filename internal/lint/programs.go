@@ -37,11 +37,12 @@ type program struct {
 	writes string // words whose value is a file that is written
 	reads  string // words whose value is a file whose content comes back
 
-	into    string // words, "*" for none, with which it writes files under names that the client sends, below its last operand; from: unless one of these
-	from    string
-	archive string // options that name a file with these names, in place of standard input; "*": the first operand does
-	folder  string // options that name the folder in place of the operand; without one of an archive it is the present folder
-	pours   bool   // what it writes comes by standard input
+	into     string // words, "*" for none, with which it writes files under names that the client sends, below its last operand; from: unless one of these
+	from     string
+	archive  string // options that name a file with these names, in place of standard input; "*": the first operand does
+	folder   string // options that name the folder in place of the operand; without one of an archive it is the present folder
+	anyplace string // options with which absolute names in the archive lead elsewhere
+	pours    bool   // what it writes comes by standard input
 
 	holds string // words of a program behind which another one and its arguments stand
 
@@ -168,7 +169,8 @@ var programs = [...]program{
 	// Files.
 	{names: "find", runs: "-exec -execdir -ok -okdir", holds: "-exec -execdir -ok -okdir", writes: "-fprint -fprint0 -fprintf -fls -delete!", reads: "-files0-from"},
 	{names: "fd fdfind", runs: "-x! -X! --exec! --exec-batch!", holds: "-x -X --exec --exec-batch"},
-	{names: "tar bsdtar", into: "-x --extract --get", archive: "-f --file", folder: "-C --directory --cd --one-top-level",
+	{names: "tar bsdtar", into: "-x --extract --get", archive: "-f --file", anyplace: "-P --absolute-names",
+		folder: "-C --directory --cd --one-top-level",
 		runs: "-I* -F* --use-compress-program --checkpoint-action --to-command --info-script --new-volume-script --rsh-command " +
 			"--rmt-command",
 		writes: "-C* --directory --transform -f* --file --listed-incremental --index-file", reads: "-T* --files-from --exclude-from",
