@@ -186,7 +186,7 @@ func (h *survey) readAccounts() {
 		gated := gatedAccount{Account: a, isShell: filepath.Base(a.Shell) == gateBinary}
 		switch err := h.readKeys(&gated, defaultKeyFiles(a.Home)); {
 		case err == nil:
-		case errors.Is(err, fs.ErrPermission):
+		case errors.Is(err, fs.ErrPermission): // only for others than root, see readKeys
 			h.unseenKeys++
 		default:
 			h.oddKeys = append(h.oddKeys, a.Name)
@@ -212,8 +212,8 @@ func (h *survey) readAccounts() {
 func (h *survey) readKeys(a *gatedAccount, files []string) error {
 	for _, file := range files {
 		text, err := readKeyFile(&a.Account, file)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-			continue
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 {
+			continue // with the account's own rights sshd cannot read it either
 		}
 		if err != nil {
 			return err

@@ -7,9 +7,10 @@ import (
 	"example.org/ssh-gate/internal/policy"
 )
 
-// shorts says how programs read short options, in the words of getopt(3): letters that may stand together behind one dash, with : behind one
-// that has a value, attached or as the next argument, and :: behind one whose value can only be attached. A + ends the options at the first
-// argument that is none, ++ at the second; of ! the first argument is letters without a dash, whose values follow it. Of a program that is not here nothing is known: -xo is one word of it.
+// shorts says how programs read short options, in the words of getopt(3): letters that may stand together behind one dash, with : behind
+// one that has a value, attached or as the next argument, and :: behind one whose value can only be attached. A + in front ends the
+// options at the first argument that is none, ++ at the second; with ! the first argument may be letters without a dash, whose values
+// follow it. Of a program that is not here nothing is known: -xo is one word of it.
 var shorts = [...]struct{ names, letters string }{
 	// What runs a command: the options of that are not its own.
 	{"env", "+C:iS:u:v0"}, {"nice", "+0123456789n:"}, {"ionice", "+c:hn:p:P:tu:V"}, {"timeout", "+fk:ps:v"}, {"stdbuf", "+e:i:o:"},
@@ -20,7 +21,8 @@ var shorts = [...]struct{ names, letters string }{
 	{"ltrace", "+a:A:bcCD:e:fF:hil:Ln:o:p:rs:Stu:VwTx:X:"}, {"nsenter", "+aC::eFG:hi::m::n::p::r::S:T::t:U::u::VW:w::Z"},
 	{"unshare", "+C::cfG:hi::l:m::n::p::R:rS:T::U::u::Vw:Z"}, {"systemd-run", "+dE:GhH:M:p:PqrSTtu:"},
 	{"ssh-agent", "+aCcDdE:kO:P:st:T"}, {"docker podman nerdctl", "++e:h:il:m:Pp:qtu:v:w:"}, {"kubectl oc", "++ic:n:o:qtl:"},
-	{"lxc-attach", "+ae:f:g:hL:l:n:o:P:qR:s:u:v:"}, {"sshpass", "+d:ef:hP:p:Vv"}, {"start-stop-daemon", "a:bCc:d:g:HhiI:k:KmN:n:oO:P:p:qr:R:s:STtu:Vvx:"},
+	{"lxc-attach", "+ae:f:g:hL:l:n:o:P:qR:s:u:v:"}, {"sshpass", "+d:ef:hP:p:Vv"},
+	{"start-stop-daemon", "a:bCc:d:g:HhiI:k:KmN:n:oO:P:p:qr:R:s:STtu:Vvx:"},
 
 	// Interpreters.
 	{"python", "+bBc:dEhiIm:OPqsSuvVW:X:x"}, {"perl", "+0123456789aC::cD::d::E:e:F::fhI:i::lM:m:npSstTuUVvWwXx::"},
@@ -31,25 +33,29 @@ var shorts = [...]struct{ names, letters string }{
 	{"grep egrep fgrep zgrep", "0123456789A:aB:bC:cD:d:Ee:Ff:GHhIiLlm:nNoPqRrsTUuVvwX:xyZz"}, {"sort", "bcCdfghik:mMno:RrsS:t:T:uVyz"},
 	{"tar", "!0123456789Aab:BcC:def:F:Gg:hH:iI:jJkK:lL:MmnN:OopPRrSsT:tUuV:vWwX:xZz"},
 	{"bsdtar", "!0123456789ab:BcC:f:HhI:jJkLlmnOopPqrSs:tT:uUvwW:X:xyZz"}, {"cpio", "0AabBC:cD:dE:F:fH:I:iklLM:mnO:oprR:sStuvVW:"},
-	{"unzip", "abCcd:DEFfhjKLlMnoP:pqtTuUvVWXZz:"}, {"gzip gunzip", "123456789ab:cdfhkLlMmNnqrS:tVv"}, {"zstd unzstd", "0123456789B:CcdD:fhklM:o:qrtT:Vv"},
+	{"unzip", "abCcd:DEFfhjKLlMnoP:pqtTuUvVWXZz:"}, {"gzip gunzip", "123456789ab:cdfhkLlMmNnqrS:tVv"},
+	{"zstd unzstd", "0123456789B:CcdD:fhklM:o:qrtT:Vv"},
 	{"split", "0123456789a:b:C:del:n:t:ux"}, {"csplit", "b:f:kn:qsz"}, {"shuf", "ei:n:o:rz"},
 	{"cp", "abdfHiLlnPpRrS:sTt:uvxZ"}, {"mv", "bfinS:Tt:uvZ"}, {"ln", "bdFfiLnPrS:sTt:v"}, {"install", "bCcDdg:m:o:pS:sTt:vZ"}, {"tee", "aip"},
 	{"mkdir", "m:pvZ"}, {"touch", "acd:fhmr:t:"}, {"truncate", "cor:s:"}, {"head", "0123456789c:n:qvz"},
-	{"tail", "0123456789bc:fFn:qrs:vz"}, {"cut", "b:c:d:f:nsz"}, {"nl", "b:d:f:h:i:l:n:ps:v:w:"}, {"fold", "0123456789bsw:"}, {"base64 base32", "diw:"},
+	{"tail", "0123456789bc:fFn:qrs:vz"}, {"cut", "b:c:d:f:nsz"}, {"nl", "b:d:f:h:i:l:n:ps:v:w:"}, {"fold", "0123456789bsw:"},
+	{"base64 base32", "diw:"},
 	{"diff", "0123456789abBcC:dD:eEfF:hHiI:lL:NnpPqrsS:TtuU:vW:wX:x:yZ"}, {"date", "d:f:hI::r:Rs:u"}, {"iconv", "cf:lo:st:"},
 	{"mount", "aBcFfhilL:Mm::N:nO:o:rRsT:t:U:vVw"}, {"umount", "acdfhilN:nO:qRrt:vV"}, {"modprobe", "abC:cDd:fhinqRrS:sVv"},
 	{"logrotate", "dfhl:m:s:vV"},
 
 	// Copying between hosts.
 	{"ssh slogin", "++1246AaB:b:Cc:D:E:e:F:fGgI:i:J:KkL:l:Mm:NnO:o:P:p:Q:qR:S:sTtVvW:w:XxYy"},
-	{"scp", "12346ABCc:dD:fF:i:J:l:M:Oo:P:pqRrS:sTtvX:"}, {"sftp", "1246aB:b:Cc:D:F:fhi:J:l:No:P:pqR:rs:S:vX:"}, {"sftp-server", "cd:ef:hl:P:p:Q:Ru:"},
+	{"scp", "12346ABCc:dD:fF:i:J:l:M:Oo:P:pqRrS:sTtvX:"}, {"sftp", "1246aB:b:Cc:D:F:fhi:J:l:No:P:pqR:rs:S:vX:"},
+	{"sftp-server", "cd:ef:hl:P:p:Q:Ru:"},
 	{"rsync", "0468aAB:bcCdDe:EfF:gHhIiJkKlLmM:nNoOpPqrRsSt@:T:uUvVWxXyz"},
 	{"curl", "0123456#aA:b:Bc:C:d:D:e:E:fF:gGhH:iIjJK:klLm:MNno:OpP:qQ:r:RsSt:T:u:U:Vvw:X:x:Y:y:Zz:"},
 	{"wget", "46a:A:bB:cdD:e:EFghHi:I:kKl:Lmn:NO:o:P:pQ:qR:rSt:T:U:Vvw:X:xY:"},
 	{"nc netcat nc.traditional", "46bc:Ce:g:G:hi:I:klM:m:no:O:P:p:q:rs:StT:uUvw:X:x:zZ"}, {"ncat", "46c:Cd:e:g:G:hi:klm:no:p:s:tuUvw:x:z"},
 
 	// Services, packages and the system.
-	{"crontab", "ceilrsT:u:Vx:n:"}, {"at batch", "bcdf:lMmq:rt:u:vV"}, {"script", "aB:c:eE:fhI:m:O:o:qT:t::V"}, {"tmux", "+2CDc:df:hL:lNqS:T:uUVv"},
+	{"crontab", "ceilrsT:u:Vx:n:"}, {"at batch", "bcdf:lMmq:rt:u:vV"}, {"script", "aB:c:eE:fhI:m:O:o:qT:t::V"},
+	{"tmux", "+2CDc:df:hL:lNqS:T:uUVv"},
 	{"make gmake", "BbC:deE:f:hI:ij::kl::Lmno:O::pqRrSstvW:w"}, {"pip", "c:e:f:hIi:qr:t:UVv"}, {"apt apt-get", "a:bc:dfhmo:qst:uVvy"},
 	{"ansible ansible-playbook", "a:B:bCc:De:f:hi:Kkl:M:m:oP:T:t:u:v"}, {"man", "7aC:dDE:e:fH::hiIkKL:lM:m:P:p:R:r:S:s:tT::uVwWX::Z"},
 	{"tcpdump", "#AB:c:C:dDeE:fF:G:hHi:Ij:JKlLm:M:nNOpqQ:r:Ss:tT:uUvV:w:W:Xxy:z:Z:"},
