@@ -71,14 +71,11 @@ var shorts = [...]struct{ names, letters string }{
 
 // lettersOf are the short options of a program, by its name or its name without a version; empty where they are not known.
 func lettersOf(name string) string {
-	for _, n := range [...]string{name, strings.TrimRight(name, "0123456789.-")} {
-		for i := range shorts {
-			if isListed(shorts[i].names, n) {
-				return shorts[i].letters
-			}
-		}
+	makeIndex()
+	if letters, ok := index.letters[name]; ok {
+		return letters
 	}
-	return ""
+	return index.letters[strings.TrimRight(name, "0123456789.-")]
 }
 
 // What a letter behind a dash is.
@@ -237,9 +234,17 @@ func (s *slot) with(letters string) slot {
 
 // bundles are the beginnings of words in which other options stand before one: -v, and what a regular expression begins with.
 func (s *slot) bundles(letters string) []string {
-	if letters == "" || s.shut() {
-		return nil
+	if s.bundled {
+		return s.before
 	}
+	s.bundled = true
+	if letters != "" && !s.shut() {
+		s.before = s.bundlesOf(letters)
+	}
+	return s.before
+}
+
+func (s *slot) bundlesOf(letters string) []string {
 	var all []string
 	for i := range len(letters) {
 		if letterOf(letters, letters[i]) == alone {

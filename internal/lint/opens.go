@@ -38,6 +38,9 @@ type slot struct {
 	policy.Element
 	words []string // all it can be, where it is literal or a list
 	value bool     // it is the value of the option before it
+
+	before  []string // its bundles, once they were asked for
+	bundled bool
 }
 
 // opens judges what a rule executes by one of its patterns, or by run.
@@ -535,8 +538,12 @@ func (o *opening) danger(danger string, file bool) string {
 				spelled = append(spelled, others+flag[1:])
 			}
 		}
-		for _, flag := range spelled {
-			if word, ok := s.begins(flag, attached || strings.HasPrefix(flag, "--"), tails); ok {
+		for k, flag := range spelled {
+			ends := tails
+			if k > 0 {
+				ends = tails[:2] // there are many of these
+			}
+			if word, ok := s.begins(flag, attached || strings.HasPrefix(flag, "--"), ends); ok {
 				return s.what() + ", can be " + quote(word)
 			}
 			if s.takes(flag) && (flag[0] == '-' || o.first(i)) && (alone || attached || o.next(i, file) != nil) {

@@ -335,21 +335,32 @@ var programs = [...]program{
 		operands: "rw"},
 }
 
-// index finds the entries of a name. It is made when the first policy is examined: a login needs none of it.
+// index finds what is known of a name. It is made when the first policy is examined: a login needs none of it.
 var index struct {
 	once   sync.Once
 	byName map[string][]*program
+
+	letters map[string]string // of shorts
 }
 
-func programsOf(name string) []*program {
+func makeIndex() {
 	index.once.Do(func() {
-		index.byName = map[string][]*program{}
+		index.byName, index.letters = map[string][]*program{}, map[string]string{}
+		for i := range shorts {
+			for _, n := range strings.Fields(shorts[i].names) {
+				index.letters[n] = shorts[i].letters
+			}
+		}
 		for i := range programs {
 			for _, n := range strings.Fields(programs[i].names) {
 				index.byName[n] = append(index.byName[n], &programs[i])
 			}
 		}
 	})
+}
+
+func programsOf(name string) []*program {
+	makeIndex()
 	return index.byName[name]
 }
 
