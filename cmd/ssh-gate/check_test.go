@@ -157,7 +157,7 @@ func TestKeyLinesOfAccounts(t *testing.T) {
 			t.Fatalf("%v: %+v", err, o)
 		}
 		for _, f := range r.Findings {
-			if strings.HasPrefix(f.ID, "key-line-") || strings.HasSuffix(f.ID, "-key-line") {
+			if strings.HasPrefix(f.ID, "key-line-") || strings.HasPrefix(f.ID, "key-file-") || strings.HasSuffix(f.ID, "-key-line") {
 				list = append(list, f.ID+" "+filepath.Base(filepath.Dir(filepath.Dir(f.File)))+" "+filepath.Base(f.File))
 			}
 		}
@@ -184,21 +184,55 @@ func TestKeyLinesOfAccounts(t *testing.T) {
 	if list, skipped = found(asRoot()); strings.Contains(strings.Join(list, " "), "carol") || len(skipped) != 0 {
 		t.Errorf("root read where a link of the account's led: %q, %q", list, skipped)
 	}
+	if o := run(t, command(nil, "/usr/bin/ssh-gate", "doctor")); strings.Contains(o.stdout, "the keys of 1 account ") {
+		t.Errorf("what sshd cannot read is neither wrong nor unseen: %+v", o)
+	}
 	check(t, os.Remove("/home/carol/.ssh/authorized_keys"))
 	// What is not read whole proves nothing of the policies that no line names.
 	carol.Write(t, ".ssh/authorized_keys2", strings.Repeat("# filler\n", 600_000))
-	if list, skipped = found(asRoot()); len(skipped) != 1 || !strings.Contains(skipped[0], "/home/carol/.ssh/authorized_keys2 is ") || strings.Contains(strings.Join(list, " "), "policy-without") {
+	const unreadable = "key-file-unreadable carol authorized_keys"
+	if list, skipped = found(asRoot()); len(skipped) != 0 || !slices.Contains(list, unreadable+"2") || slices.Contains(list, unreadable) || strings.Contains(strings.Join(list, " "), "policy-without") {
 		t.Errorf("%q, %q", list, skipped)
+	}
+	odd := func(by string) bool { return strings.Contains(by, "wrong   the keys of 1 account are no plain text") }
+	if o := run(t, command(nil, "/usr/bin/ssh-gate", "doctor")); !odd(o.stdout) || o.status != 1 {
+		t.Errorf("doctor does not agree: %+v", o)
+	}
+	if o := run(t, command(nil, "/usr/bin/ssh-gate", "check", "--level", "error")); o.status != 1 || !strings.Contains(o.stdout, "/home/carol/.ssh/authorized_keys2: error: the file is ") {
+		t.Errorf("%+v", o)
 	}
 	// A FIFO or a device in its place holds nobody up.
 	check(t, os.Remove("/home/carol/.ssh/authorized_keys2"))
 	check(t, unix.Mkfifo("/home/carol/.ssh/authorized_keys2", 0o600))
 	check(t, os.Symlink("/dev/zero", "/home/carol/.ssh/authorized_keys"))
-	if list, skipped = found(asRoot()); len(skipped) != 2 || strings.Contains(strings.Join(list, " "), "policy-without") {
+	if list, skipped = found(asRoot()); len(skipped) != 0 || !slices.Contains(list, unreadable) || !slices.Contains(list, unreadable+"2") || strings.Contains(strings.Join(list, " "), "policy-without") {
 		t.Errorf("%q, %q", list, skipped)
 	}
 	check(t, os.Remove("/home/carol/.ssh/authorized_keys"))
 	check(t, os.Remove("/home/carol/.ssh/authorized_keys2"))
+	// Where the gate is the login shell, a login without a command is the account's policy's to decide, not the key's.
+	const elsewhere = "key-line-login-elsewhere carol authorized_keys"
+	login := "[[allow]]\ncommand = \"\"\nrun = \"/usr/bin/id\"\n"
+	check(t, os.WriteFile("/etc/ssh-gate/keys/used.toml", []byte(good+login), 0o644))
+	check(t, os.MkdirAll("/etc/ssh-gate/users", 0o755))
+	carol.Write(t, ".ssh/authorized_keys", `command="/usr/bin/ssh-gate --key used",restrict`+public)
+	for _, c := range []struct {
+		shell, own string
+		want       bool
+	}{{"/bin/sh", good, false}, {"/usr/bin/ssh-gate", good, true}, {"/usr/bin/ssh-gate", good + login, false}} {
+		testhost.Run(t, "usermod", "-s", c.shell, "carol")
+		check(t, os.WriteFile("/etc/ssh-gate/users/carol.toml", []byte(c.own), 0o644))
+		if list, _ = found(asRoot()); slices.Contains(list, elsewhere) != c.want {
+			t.Errorf("%+v: %q", c, list)
+		}
+	}
+	check(t, os.WriteFile("/etc/ssh-gate/keys/used.toml", []byte(good), 0o644))
+	testhost.Run(t, "usermod", "-s", "/usr/bin/ssh-gate", "carol")
+	check(t, os.WriteFile("/etc/ssh-gate/users/carol.toml", []byte(good), 0o644))
+	if list, _ = found(asRoot()); slices.Contains(list, elsewhere) {
+		t.Errorf("a policy without such a rule: %q", list)
+	}
+	check(t, os.Remove("/home/carol/.ssh/authorized_keys"))
 	// Somebody else than root is told of how many accounts nothing is known, each counted once, and nothing is concluded.
 	list, skipped = found(alice.Command(nil, "/usr/bin/ssh-gate", "check", "--json"))
 	if len(skipped) != 1 || !strings.Contains(skipped[0], "were not looked at: ask as root") || strings.Contains(strings.Join(list, " "), "policy-without") {

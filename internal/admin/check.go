@@ -108,6 +108,8 @@ type examination struct {
 	texts    int // of policies that were judged by their text alone
 	tests    int
 	skipped  []string // what could not be looked at
+
+	logins map[string]*policy.Rule // the rules for a login without a command, by the files of their policies
 }
 
 // newExamination reads the configuration, whose search path all else depends on. A fault of it is itself what is found, where the
@@ -281,6 +283,7 @@ func (e *examination) examine(f *listed) {
 			e.add(&found)
 		}
 		e.runTests(p)
+		e.noteLogin(f.File, p.Policy)
 		if !f.Pointed && closed(f.File) {
 			e.about("policy-unreadable", f.File, "its mode lets nobody read it but root, and the gate reads it as the login user")
 		}

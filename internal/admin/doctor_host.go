@@ -227,7 +227,7 @@ func (a *gatedAccount) isGated() bool { return a.isShell || a.forced || len(a.ke
 func (h *survey) look(a *gatedAccount, files []string) {
 	switch err := h.readKeys(a, files); {
 	case err == nil:
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission): // only for others than root, see readKeys
 		h.unseenKeys++
 	case !slices.Contains(h.oddKeys, a.Name):
 		h.oddKeys = append(h.oddKeys, a.Name)
@@ -285,8 +285,8 @@ func noLogin(shell string) bool {
 func (h *survey) readKeys(a *gatedAccount, files []string) error {
 	for _, file := range files {
 		text, err := readKeyFile(&a.Account, file)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-			continue
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 {
+			continue // with the account's own rights sshd cannot read it either
 		}
 		if err != nil {
 			return err

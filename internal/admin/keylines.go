@@ -37,13 +37,15 @@ func (e *examination) keyLines(files []listed) {
 				continue
 			case errors.Is(err, fs.ErrPermission): // with the account's own rights sshd cannot read it either
 				continue
-			case err != nil:
-				e.skipped, whole = append(e.skipped, file+": "+err.Error()), false
+			case err != nil: // doctor calls these wrong, too
+				e.about("key-file-unreadable", file, "the file "+unreadOf(err))
+				whole = false
 				continue
 			}
 			lines, err := keyline.Parse(text)
 			if err != nil {
-				e.skipped, whole = append(e.skipped, file+" "+err.Error()), false
+				e.about("key-file-unreadable", file, "the file "+err.Error())
+				whole = false
 				continue
 			}
 			for i := range lines {
@@ -58,6 +60,7 @@ func (e *examination) keyLines(files []listed) {
 				target := calledPolicy(&call, account.Home)
 				named[target] = true
 				e.keyLine(file, &lines[i], &call, target)
+				e.loginElsewhere(file, &lines[i], &account, target)
 			}
 		}
 	}
@@ -120,6 +123,39 @@ func (e *examination) keyLine(file string, line *keyline.Line, call *forced.Call
 	if self, err := os.Readlink("/proc/self/exe"); err == nil && strings.HasPrefix(call.Program, "/") && !sameFile(self, call.Program) {
 		tell("key-line-other-binary", call.Program+" is another binary than this one, "+self, "")
 	}
+}
+
+// unreadOf says why a file of keys was not read.
+func unreadOf(err error) string {
+	if errors.Is(err, notRegular{}) {
+		return err.Error()
+	}
+	return "cannot be read: " + reasonOf(err)
+}
+
+// noteLogin keeps the rule of a policy for the request without a command.
+func (e *examination) noteLogin(file string, p *policy.Policy) {
+	for i := range p.Rules {
+		if slices.ContainsFunc(p.Rules[i].Patterns, func(pattern policy.Pattern) bool { return len(pattern.Elements) == 0 }) {
+			if e.logins == nil {
+				e.logins = map[string]*policy.Rule{}
+			}
+			e.logins[file] = &p.Rules[i]
+			return
+		}
+	}
+}
+
+// loginElsewhere tells of a rule for a login without a command that is never asked for: where the gate is the login shell, the policy of
+// the account decides it. All policies were examined before.
+func (e *examination) loginElsewhere(file string, line *keyline.Line, account *session.Account, target string) {
+	rule := e.logins[target]
+	own := filepath.Join(policy.UsersDir, account.Name+".toml")
+	if rule == nil || !forced.IsGate(account.Shell) || e.logins[own] != nil {
+		return
+	}
+	e.tellKeyLine(file, line, "key-line-login-elsewhere", fmt.Sprintf("the rule %s of %s is not asked for a login without a command: %s decides it", rule.Label(), target, own),
+		"write the rule into "+own)
 }
 
 func sameFile(a, b string) bool {

@@ -175,7 +175,7 @@ var Kinds = []Kind{
 		"On a kernel that cannot hold what confine says the rule allows as much as without it.",
 		"Leave fallback out where all hosts have Linux 6.2, or 6.7 for network = false."},
 	{"write-where-policies-lie", Error, "a program may write what decides on access",
-		"A client that may write policies, the log, authorized_keys or a permitted program can give itself more rights.",
+		"A client that may write policies, the log, authorized_keys, a permitted program, or what cron, systemd or sudo reads can give itself more rights.",
 		"Name a folder that holds data only."},
 	{"needs-privileges", Warning, "sudo and its like can do nothing here",
 		"Without privileges = \"keep\" the kernel gives no program rights by a setuid bit, so sudo, doas, su and pkexec fail.",
@@ -200,6 +200,12 @@ var Kinds = []Kind{
 	{"key-line-other-binary", Note, "a key line names another ssh-gate than this one",
 		"What check found holds for this binary; the key runs the other.",
 		"Name the installed binary in the key line, or run check with the other."},
+	{"key-line-login-elsewhere", Warning, "a rule for a login without a command is never asked for",
+		"Where the gate is the login shell of an account, /etc/ssh-gate/users/ACCOUNT.toml decides its logins without a command, also with a key line.",
+		"Write the rule into the policy of the account."},
+	{"key-file-unreadable", Error, "a file with an account's keys cannot be read whole",
+		"It is too long, or no plain text file. sshd may read what check does not, and any key line can be in it.",
+		"Make it a regular file of key lines alone, of at most 4 MiB."},
 }
 
 // Of returns the kind with an id.
@@ -215,7 +221,7 @@ func Of(id string) (*Kind, bool) {
 // verbs are the kinds that only the verb finds, from files, key lines and tests.
 var verbs = []string{"policy-missing", "policy-unreadable", "policy-unsafe", "policy-invalid", "changed-while-read", "stray-file", "no-policies",
 	"config-missing", "config-unreadable", "config-unsafe", "config-invalid", "test-failed", "key-line-without-policy", "policy-without-key-line",
-	"key-line-faulty", "key-line-unrestricted", "key-line-other-binary"}
+	"key-line-faulty", "key-line-unrestricted", "key-line-other-binary", "key-line-login-elsewhere", "key-file-unreadable"}
 
 func byVerb(id string) bool { return slices.Contains(verbs, id) }
 

@@ -82,14 +82,14 @@ func TestPrograms(t *testing.T) {
 		if p.operands != "" && !slices.Contains([]string{"r", "w", "rw", "x"}, p.operands) {
 			t.Errorf("%s: the operands are %q", p.names, p.operands)
 		}
-		for _, list := range []string{p.code, p.runs, p.writes, p.reads, p.stdin} {
+		for _, list := range []string{p.code, p.loads, p.runs, p.obeys, p.writes, p.reads, p.stdin} {
 			for _, word := range strings.Fields(list) {
 				if strings.Trim(word, "*!") == "" || strings.ContainsAny(strings.TrimRight(word, "*!"), "*!") {
 					t.Errorf("%s: %q is no option", p.names, word)
 				}
 			}
 		}
-		if p.code != "" && p.style != interpreter || (p.style == pager || p.pagerWith != "" || p.style == protocol) && p.closed == "" {
+		if p.code != "" && p.style != interpreter || (p.style == pager || p.pagerWith != "") && p.closed == "" {
 			t.Errorf("%s: its fields do not go together", p.names)
 		}
 	}

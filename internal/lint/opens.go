@@ -28,12 +28,19 @@ type opening struct {
 	name  string // of the program
 	slots []slot // its arguments
 	known *program
+
+	letters string // its short options, as far as they are known
+	runs    bool   // an option was told of by which it runs programs
 }
 
 // slot is one argument, or a run of them.
 type slot struct {
 	policy.Element
 	words []string // all it can be, where it is literal or a list
+	value bool     // it is the value of the option before it
+
+	before  []string // its bundles, once they were asked for
+	bundled bool
 }
 
 // opens judges what a rule executes by one of its patterns, or by run.
@@ -65,12 +72,16 @@ func appendSlots(slots []slot, e policy.Element) []slot {
 // program looks a name up and judges by what is known of it. A shell is one by whatever name a link gives it; of anything else the
 // name says little outside the folders of the system.
 func (o *opening) program(name string, v verdict, depth int) {
-	known := o.lookup(name)
+	as, whole := name, o.slots
+	o.takeApart(as)
+	known := o.lookup(as)
 	if known != nil && known.style != interpreter && v.ours {
 		return
 	}
 	if known == nil && v.path != "" {
-		if k := o.lookup(path.Base(v.real)); k != nil && k.style == interpreter {
+		as, o.slots = path.Base(v.real), whole
+		o.takeApart(as)
+		if k := o.lookup(as); k != nil && k.style == interpreter {
 			known = k
 		}
 	}
@@ -90,8 +101,11 @@ func (o *opening) program(name string, v verdict, depth int) {
 		o.remote()
 	case protocol:
 		if !o.closed() {
-			o.say("no-containment", o.name+" reads from standard input which files the client wants, and nothing here bounds them",
-				"add "+spell(known.closed)+" to what is executed, or confine the rule")
+			bound := "confine the rule"
+			if known.closed != "" {
+				bound = "add " + spell(known.closed) + " to what is executed, or confine the rule"
+			}
+			o.say("no-containment", o.name+" reads from standard input which files the client wants, and nothing here bounds them", bound)
 		}
 	case wrapper:
 		if o.wrapper(depth) {
@@ -101,29 +115,52 @@ func (o *opening) program(name string, v verdict, depth int) {
 	if known.style == pager || known.pagerWith != "" && o.pages() {
 		o.pager()
 	}
+	o.editor()
 	o.stdin()
+	o.inside(depth)
 	o.options()
 	o.operands()
 	o.receives()
+	o.pours()
+}
+
+// takeApart looks at the arguments as a program of this name reads its short options.
+func (o *opening) takeApart(name string) {
+	o.letters = lettersOf(name)
+	o.slots = unbundle(o.letters, o.slots)
 }
 
 // options looks for the words of programs among the arguments.
 func (o *opening) options() {
-	o.dangers(o.known.runs, "runs-programs")
-	o.dangers(o.known.writes, "writes-anywhere")
-	o.dangers(o.known.reads, "reads-anywhere")
+	o.runs = o.dangers(o.known.runs, "runs-programs", false) || o.dangers(o.known.obeys, "runs-programs", true)
+	o.dangers(o.known.writes, "writes-anywhere", true)
+	o.dangers(o.known.reads, "reads-anywhere", true)
 }
 
 // lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.
 func (o *opening) lookup(name string) *program {
 	for _, n := range []string{name, strings.TrimRight(name, "0123456789.-")} {
 		for _, p := range programsOf(n) {
-			if p.with == "" || o.has(p.with) {
+			among := o
+			if p.own {
+				among = &opening{slots: o.own()}
+			}
+			if p.with == "" || among.has(p.with) {
 				return p
 			}
 		}
 	}
 	return nil
+}
+
+// own are the arguments before the first that is no option.
+func (o *opening) own() []slot {
+	for i := range o.slots {
+		if s := &o.slots[i]; !s.value && !strings.HasPrefix(s.leading(), "-") {
+			return o.slots[:i]
+		}
+	}
+	return o.slots
 }
 
 // has says whether one of these words stands among the arguments, whatever the request; a long option also with its value attached.
@@ -144,57 +181,74 @@ func (o *opening) has(words string) bool {
 func isListed(words, word string) bool { return slices.Contains(strings.Fields(words), word) }
 
 // closed says whether an argument or a variable keeps shut what the program opens by itself.
-func (o *opening) closed() bool {
-	return o.has(o.known.closed) || slices.ContainsFunc(o.rule.Settings.Env, func(v policy.EnvVar) bool {
-		return isListed(o.known.closed, v.Name+"="+v.Value)
-	})
+func (o *opening) closed() bool { return o.has(o.known.closed) || o.env(o.known.closed) }
+
+// env says whether a variable of the rule is one of these, NAME=value.
+func (o *opening) env(list string) bool {
+	return slices.ContainsFunc(o.rule.Settings.Env, func(v policy.EnvVar) bool { return isListed(list, v.Name+"="+v.Value) })
 }
 
 // interpreter looks for the code, or the file of code, that is run.
 func (o *opening) interpreter() {
+	const fix = "name a script in run, and let the client choose its arguments only"
 arguments:
 	for i := 0; i < len(o.slots); i++ {
 		s := o.slots[i]
+		if s.value {
+			continue // looked at with its option
+		}
 		if s.words == nil {
-			if text := s.Parts[0].Text; strings.HasPrefix(text, "-") && !o.attaches(text) {
+			text := s.Parts[0].Text
+			loads := attaches(o.known.loads, text)
+			if strings.HasPrefix(text, "-") && !attaches(o.known.code, text) && !loads || !s.free(false) && loads {
 				continue
 			}
 			if !s.free(false) {
 				return
 			}
-			o.say("opens-shell", s.what()+", is what "+o.name+" runs, or an option of it",
-				"name a script in run, and let the client choose its arguments only")
+			o.say("opens-shell", s.what()+", is what "+o.name+" runs, or an option of it", fix)
 			return
 		}
 		word, last := s.words[0], i+1 == len(o.slots)
 		switch {
-		case isListed("--version -V --help -h -v -version", word):
+		case isListed("--version --help", word), o.known.feed == "" && len(o.slots) == 1 && isListed("-V -h -v -version", word):
 			return
 		case o.feeds(word):
 			break arguments
 		case word == "-" && o.known.feed != "" && !last: // to a shell the end of its options
 		case isStdin(word):
 			break arguments
-		case isListed(o.known.value, word):
+		case o.takesCode(word):
+			code := i + 1
+			for o.known.feed != "" && code < len(o.slots) && o.slots[code].option() { // a shell's other options stand in between
+				if code++; o.setsOption(o.slots[code-1].words[0]) {
+					code++
+				}
+			}
+			switch {
+			case code >= len(o.slots):
+				return
+			case o.slots[code].free(false):
+				o.say("opens-shell", o.slots[code].what()+", is code that "+o.name+" runs", fix)
+				return
+			case o.slots[code].words != nil && isStdin(o.slots[code].words[0]):
+				break arguments
+			}
+			return
+		case isListed(o.known.loads, word) || isListed(o.known.loads, word+"*"):
+			if !last && o.slots[i+1].free(false) {
+				o.say("opens-shell", o.slots[i+1].what()+", is code that "+o.name+" runs", fix)
+				return
+			}
+			i++
+		case isListed(o.known.value, word), o.setsOption(word):
 			i++
 		case !strings.HasPrefix(word, "-"):
 			if o.known.operands == "" { // of awk and sed it is code
 				o.script(o.rule, word, o.at)
 			}
 			return // a script, or code, of the policy's; what follows are its arguments
-		case !isListed(o.known.code, word) && !isListed(o.known.code, word+"*"):
-			if o.attaches(word) {
-				return
-			}
-		case last:
-			return
-		case o.slots[i+1].free(false):
-			o.say("opens-shell", o.slots[i+1].what()+", is code that "+o.name+" runs",
-				"name a script in run, and let the client choose its arguments only")
-			return
-		case o.slots[i+1].words != nil && isStdin(o.slots[i+1].words[0]):
-			break arguments
-		default:
+		case attaches(o.known.code, word):
 			return
 		}
 	}
@@ -203,18 +257,37 @@ arguments:
 	}
 }
 
+// takesCode says whether an option makes what follows code: also where it stands with a shell's other letters, as in bash -ec.
+func (o *opening) takesCode(word string) bool {
+	return isListed(o.known.code, word) || isListed(o.known.code, word+"*") || o.bundled(word) && strings.Contains(word, "c")
+}
+
+// setsOption says whether a shell's letters end in the one that takes the name of an option, as in bash -euo pipefail.
+func (o *opening) setsOption(word string) bool {
+	return o.bundled(word) && strings.ContainsRune("oO", rune(word[len(word)-1]))
+}
+
+// bundled says whether a word has short options of a shell.
+func (o *opening) bundled(word string) bool {
+	return o.known.feed != "" && len(word) > 1 && word[0] == '-' && word[1] != '-'
+}
+
+// option says whether the slot is an option of the policy's.
+func (s *slot) option() bool {
+	return len(s.words) == 1 && len(s.words[0]) > 1 && strings.ContainsRune("-+", rune(s.words[0][0]))
+}
+
 // feeds says whether an option makes a shell read code from standard input whatever follows, alone or among others, as in bash -es.
 func (o *opening) feeds(word string) bool {
-	return o.known.feed != "" && len(word) > 1 && word[0] == '-' && word[1] != '-' && strings.Contains(word, o.known.feed) &&
-		!strings.Contains(word, "c")
+	return o.bundled(word) && strings.Contains(word, o.known.feed) && !strings.Contains(word, "c")
 }
 
 // isStdin says whether a word stands for standard input, where a file is named.
 func isStdin(word string) bool { return isListed("- /dev/stdin /dev/fd/0 /proc/self/fd/0", word) }
 
-// attaches says whether a word is an option with its code attached.
-func (o *opening) attaches(word string) bool {
-	return slices.ContainsFunc(strings.Fields(o.known.code), func(c string) bool {
+// attaches says whether a word is one of these options with its value attached.
+func attaches(options, word string) bool {
+	return slices.ContainsFunc(strings.Fields(options), func(c string) bool {
 		flag, attached := strings.CutSuffix(c, "*")
 		if strings.HasPrefix(c, "--") {
 			flag, attached = c+"=", true
@@ -226,7 +299,7 @@ func (o *opening) attaches(word string) bool {
 func (o *opening) commander() {
 	operands := 0
 	for _, s := range o.slots {
-		if s.words != nil && !strings.HasPrefix(s.words[0], "-") {
+		if !s.value && s.words != nil && !strings.HasPrefix(s.words[0], "-") {
 			operands++
 		}
 	}
@@ -242,6 +315,9 @@ func (o *opening) wrapper(depth int) bool {
 	skip := o.known.skip
 	for i := 0; i < len(o.slots); i++ {
 		s := o.slots[i]
+		if s.value {
+			continue
+		}
 		if s.words == nil {
 			if text := s.Parts[0].Text; strings.HasPrefix(text, "-") || strings.Contains(text, "=") {
 				continue
@@ -259,6 +335,9 @@ func (o *opening) wrapper(depth int) bool {
 		}
 		word := s.words[0]
 		switch {
+		case isListed(o.known.pairs, word):
+			i += 2
+		case i+1 < len(o.slots) && o.slots[i+1].value: // passed over next
 		case isListed(o.known.value, word):
 			i++
 		case strings.HasPrefix(word, "-") || strings.Contains(word, "="):
@@ -269,7 +348,8 @@ func (o *opening) wrapper(depth int) bool {
 				o.say("no-containment", o.name+" gives "+quote(word)+" arguments that come by standard input, where nothing judges them", "")
 			}
 			inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+1:]}
-			before := opening{linter: o.linter, rule: o.rule, at: o.at, name: o.name, known: o.known, slots: o.slots[:i]}
+			before := *o
+			before.slots = o.slots[:i]
 			before.options()
 			for _, word := range s.words {
 				if o.known.with == "" { // behind exec the path is a container's
@@ -282,7 +362,7 @@ func (o *opening) wrapper(depth int) bool {
 			return true
 		}
 	}
-	if o.known.login && skip <= 0 || o.known.login && len(o.slots) == 0 {
+	if o.known.login && !o.closed() && (skip <= 0 || len(o.slots) == 0) || o.has(o.known.shells) {
 		o.say("opens-shell", o.name+" opens a shell where no command is named",
 			"name the command, and let the client choose its arguments only")
 	}
@@ -295,7 +375,8 @@ func (o *opening) remote() {
 	for i := 0; i < len(o.slots); i++ {
 		s := &o.slots[i]
 		switch {
-		case s.words != nil && isListed(o.known.value, s.words[0]):
+		case s.value:
+		case s.words != nil && isListed(o.known.value, s.words[0]) && len(s.words[0]) == 2 && !(i+1 < len(o.slots) && o.slots[i+1].value):
 			i++
 		case s.words != nil && strings.HasPrefix(s.words[0], "-") && hosts == 0:
 		case hosts == 0:
@@ -316,6 +397,48 @@ func (o *opening) remote() {
 	}
 	if hosts == 1 && !o.closed() {
 		o.say("opens-shell", o.name+" opens a shell on the other host where no command is named", "name the command")
+	}
+}
+
+// editor looks for words with which a program starts an editor, which runs programs and reads its commands where the client sends them.
+func (o *opening) editor() {
+	for _, words := range strings.Split(o.known.edits, ",") {
+		fields := strings.Fields(words)
+		i := slices.IndexFunc(o.slots, func(s slot) bool { return len(fields) > 0 && len(s.words) == 1 && s.words[0] == fields[0] })
+		if i < 0 || !o.first(i) || slices.ContainsFunc(fields[1:], func(w string) bool { return !o.has(w) }) {
+			continue
+		}
+		behind := opening{slots: o.slots[i+1:]}
+		text := slices.ContainsFunc(behind.slots, func(s slot) bool { // -m among others, as in -am
+			word := s.leading()
+			return len(word) > 1 && word[0] == '-' && word[1] != '-' && slices.ContainsFunc(strings.Fields(o.known.unedited), func(w string) bool {
+				return len(w) == 2 && strings.Contains(word, w[1:])
+			})
+		})
+		if text || o.rule.Settings.StdinNone || behind.has(o.known.unedited) || o.env(o.known.unedited) {
+			return
+		}
+		hint := `write stdin = "none", or name a script in run`
+		if o.known.unedited != "" {
+			hint = "add " + spell(o.known.unedited) + ", among the arguments or in env; or " + hint
+		}
+		o.say("opens-shell", quote(strings.Join(fields, " "))+" makes "+o.name+" start an editor, which runs programs", hint)
+		return
+	}
+}
+
+// inside judges the programs that stand among the arguments: find -exec.
+func (o *opening) inside(depth int) {
+	for i := 0; i+1 < len(o.slots); i++ {
+		command := &o.slots[i+1]
+		if len(o.slots[i].words) != 1 || !isListed(o.known.holds, o.slots[i].words[0]) || len(command.words) != 1 || depth >= maxWrapped {
+			continue
+		}
+		inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+2:]}
+		if end := slices.IndexFunc(inner.slots, func(s slot) bool { return len(s.words) == 1 && (s.words[0] == ";" || s.words[0] == "+") }); end >= 0 {
+			inner.slots = inner.slots[:end]
+		}
+		inner.program(path.Base(command.words[0]), o.verdict(command.words[0]), depth+1)
 	}
 }
 
@@ -364,42 +487,68 @@ func (o *opening) stdin() {
 	}
 }
 
-// dangers looks for the words of a list in what the client may choose.
-func (o *opening) dangers(list, id string) {
+// dangers looks for the words of a list in what the client may choose, and says whether there is one. file: their value is a file.
+func (o *opening) dangers(list, id string, file bool) bool {
 	for _, danger := range strings.Fields(list) {
-		if message := o.danger(danger, id != "runs-programs"); message != "" {
+		if message := o.danger(danger, file); message != "" {
 			o.say(id, message, "")
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // danger says how the client may give a word of programs, and is empty where he may not.
 func (o *opening) danger(danger string, file bool) string {
 	flag := strings.TrimRight(danger, "*!")
 	attached, alone := strings.HasSuffix(danger, "*"), strings.HasSuffix(danger, "!")
+	short := len(flag) == 2 && flag[0] == '-' && letterOf(o.letters, flag[1]) != unknown
+	attached = attached || short && !alone
 	tails := values[:]
 	if file {
 		tails = paths[:]
 	}
 	for i := range o.slots {
 		s := &o.slots[i]
+		if o.isValue(i) {
+			continue
+		}
 		if s.words != nil {
 			if slices.Contains(s.words, flag) {
 				if next := o.valueOf(i, flag, alone, file); next != nil {
 					return next.what() + ", is the value of " + quote(flag)
 				}
 			}
+			if o.letters != "" && flag[0] == '-' && len(s.words) == 1 && s.words[0] == "--" {
+				return ""
+			}
 			continue
 		}
 		if flag[0] == '-' && s.shut() {
 			continue
 		}
-		if word, ok := s.begins(flag, attached || strings.HasPrefix(flag, "--"), tails); ok {
-			return s.what() + ", can be " + quote(word)
+		if rest, ok := strings.CutPrefix(s.leading(), flag+"="); ok && rest != "" && strings.HasPrefix(flag, "--") {
+			if value := s.behind(rest, true); value.free(file) {
+				return s.what() + ", is in the value of " + quote(flag)
+			}
 		}
-		if s.takes(flag) && (flag[0] == '-' || o.first(i)) && (alone || attached || o.next(i, file) != nil) {
-			return s.what() + ", can be " + quote(flag)
+		spelled := []string{flag}
+		if short {
+			for _, others := range s.bundles(o.letters) {
+				spelled = append(spelled, others+flag[1:])
+			}
+		}
+		for k, flag := range spelled {
+			ends := tails
+			if k > 0 {
+				ends = tails[:2] // there are many of these
+			}
+			if word, ok := s.begins(flag, attached || strings.HasPrefix(flag, "--"), ends); ok {
+				return s.what() + ", can be " + quote(word)
+			}
+			if s.takes(flag) && (flag[0] == '-' || o.first(i)) && (alone || attached || o.next(i, file) != nil) {
+				return s.what() + ", can be " + quote(flag)
+			}
 		}
 	}
 	return ""
@@ -418,11 +567,16 @@ func (o *opening) valueOf(i int, flag string, alone, file bool) *slot {
 		return nil
 	}
 	for k := i + 1; k < len(o.slots); k++ {
-		if s := &o.slots[k]; s.words == nil && (s.takes("sh") || s.takes("/bin/sh")) {
+		if s := &o.slots[k]; !o.isValue(k) && s.words == nil && (s.takes("sh") || s.takes("/bin/sh")) {
 			return s
 		}
 	}
 	return nil
+}
+
+// isValue says whether slot i is the value of the option before it.
+func (o *opening) isValue(i int) bool {
+	return o.slots[i].value || i > 0 && len(o.slots[i-1].words) == 1 && !o.slots[i-1].value && isListed(o.known.value, o.slots[i-1].words[0])
 }
 
 // first says whether slot i is the first argument that is no option, nor the value of one: where a subcommand stands.
@@ -457,9 +611,15 @@ func (o *opening) operands() {
 	if kind == "" {
 		return
 	}
-	skip := o.known.skip
+	skip, told := o.known.skip, ""
+	if o.has(o.known.instead) {
+		skip = 0
+	}
 	for i := range o.slots {
 		s := &o.slots[i]
+		if o.isValue(i) {
+			continue
+		}
 		if s.words != nil {
 			if !strings.HasPrefix(s.words[0], "-") {
 				skip--
@@ -469,59 +629,154 @@ func (o *opening) operands() {
 		if skip--; skip >= 0 && s.Repeat == policy.One {
 			continue
 		}
-		word, ok := s.anyOf(paths[:])
-		if !ok {
+		id := map[string]string{"r": "reads-anywhere", "w": "writes-anywhere", "x": "runs-programs", "rw": "reads-anywhere"}[kind]
+		if kind == "rw" && (i == len(o.slots)-1 || s.Repeat != policy.One) && !o.has("--sender") && !o.names(o.known.folder) {
+			id = "writes-anywhere"
+		}
+		if told == id || told != "" && id == "reads-anywhere" || kind == "x" && o.runs {
 			continue
 		}
-		id := map[string]string{"r": "reads-anywhere", "w": "writes-anywhere", "x": "runs-programs"}[kind]
-		if kind == "rw" {
-			id = "reads-anywhere"
-			if (i == len(o.slots)-1 || s.Repeat != policy.One) && !o.has("--sender") {
-				id = "writes-anywhere"
-			}
+		if word, ok := s.file(); ok {
+			o.say(id, s.what()+", can be "+quote(word), "")
+			told = id
+		} else if what := o.roots(s); what != "" && id == "writes-anywhere" {
+			o.say(id, s.what()+", lets the client write "+what, "name a folder that holds data only")
+			told = id
 		}
-		o.say(id, s.what()+", can be "+quote(word), "")
-		return
 	}
+}
+
+// roots says what decides on access where a free path leads.
+func (o *opening) roots(s *slot) string {
+	if len(s.Parts) != 1 || s.Parts[0].Name == "" {
+		return ""
+	}
+	switch form := policy.FormOf(s.Parts[0].Type); form.Key {
+	case "path":
+		return o.decides(form.Root)
+	case "glob":
+		return o.decides(path.Dir(form.Source))
+	}
+	return ""
 }
 
 // receives looks where a program writes files under names that the client sends: in a home that is authorized_keys as well.
 func (o *opening) receives() {
-	comes := func(word string) bool { // by standard input: tar xf, but for its -, names an archive of the policy's
-		return o.has(word) && (!strings.HasSuffix(word, "f") || o.has("-"))
-	}
-	if !slices.ContainsFunc(strings.Fields(o.known.into), comes) || o.has(o.known.from) {
+	if o.known.into != "*" && !slices.ContainsFunc(strings.Fields(o.known.into), o.has) || o.has(o.known.from) || len(o.slots) == 0 {
 		return
 	}
-	folder := "."
-	switch last := len(o.slots) - 1; {
-	case o.known.folder == "":
-		if o.slots[last].words == nil {
-			return // operands looks at it
+	folder := &slot{words: []string{"."}}
+	if o.known.archive == "" {
+		folder = &o.slots[len(o.slots)-1]
+	} else {
+		archive := o.given(o.known.archive)
+		if o.known.archive == "*" {
+			archive = o.operand()
 		}
-		folder = o.slots[last].words[0]
-	case o.names(o.known.folder):
+		if archive != nil && archive.words != nil && !slices.ContainsFunc(archive.words, isStdin) {
+			return // one of the policy's
+		}
+		if o.has(o.known.anyplace) {
+			o.say("writes-anywhere", o.name+" writes files wherever the client says: the archive's absolute names are kept", "take out "+spell(o.known.anyplace))
+			return
+		}
+		if named := o.given(o.known.folder); named != nil {
+			folder = named
+		}
+	}
+	o.lands(folder, o.name+" writes files into ", " under names that the client sends")
+}
+
+// pours looks where a program writes what the client sends, or another file of his choice, to a place that the policy names.
+func (o *opening) pours() {
+	if !o.known.pours && (o.known.folder == "" || o.known.archive != "") {
 		return
 	}
-	home := !strings.HasPrefix(folder, "/") && path.Clean(folder) == "." && o.rule.Settings.Dir == ""
-	what := o.decides(path.Join(o.rule.Settings.Dir, folder))
-	switch {
-	case home:
-		o.say("writes-anywhere", o.name+" writes files into the account's home under names that the client sends, such as .ssh/authorized_keys",
-			"name a folder below it, or elsewhere, that holds data only")
-	case what != "":
-		o.say("writes-anywhere", o.name+" writes files into "+quote(folder)+" under names that the client sends, and so may write "+what,
-			"name a folder that holds data only")
+	target, chosen := -1, o.known.pours
+	for i := range o.slots {
+		switch s := &o.slots[i]; {
+		case s.value || strings.HasPrefix(s.leading(), "-"):
+		case s.words == nil:
+			chosen = true
+		case o.known.operands != "":
+			target = i
+		}
+	}
+	to := o.given(o.known.folder)
+	if to == nil && target >= 0 {
+		to = &o.slots[target]
+	}
+	if to == nil || to.words == nil || !chosen {
+		return
+	}
+	for _, word := range to.words {
+		if what := o.decides(path.Join(o.rule.Settings.Dir, word)); what != "" {
+			o.say("writes-anywhere", o.name+" lets the client write "+what+", by "+quote(word), "name a file or folder that holds data only")
+			return
+		}
 	}
 }
 
-// names says whether one of these options stands among the arguments, with its value attached or not.
-func (o *opening) names(options string) bool {
-	return slices.ContainsFunc(o.slots, func(s slot) bool {
-		text := s.Parts[0].Text
-		return slices.ContainsFunc(strings.Fields(options), func(option string) bool { return text != "" && strings.HasPrefix(text, option) })
-	})
+// operand is the first argument that is no option.
+func (o *opening) operand() *slot {
+	for i := range o.slots {
+		if s := &o.slots[i]; !s.value && !strings.HasPrefix(s.leading(), "-") {
+			return s
+		}
+	}
+	return nil
 }
+
+// lands tells where files of the client's naming are written into a folder that decides on access.
+func (o *opening) lands(folder *slot, does, how string) {
+	const fix = "name a folder that holds data only"
+	if folder.words == nil {
+		if what := o.roots(folder); what != "" && o.known.archive != "" {
+			o.say("writes-anywhere", does+folder.what()+how+", and so may write "+what, fix)
+		}
+		return // operands looks at the rest
+	}
+	for _, word := range folder.words {
+		if !strings.HasPrefix(word, "/") && path.Clean(word) == "." && o.rule.Settings.Dir == "" {
+			o.say("writes-anywhere", does+"the account's home"+how+", such as .ssh/authorized_keys",
+				"name a folder below it, or elsewhere, that holds data only")
+			return
+		}
+		if what := o.decides(path.Join(o.rule.Settings.Dir, word)); what != "" {
+			o.say("writes-anywhere", does+quote(word)+how+", and so may write "+what, fix)
+			return
+		}
+	}
+}
+
+// given is what the last of these options is given, with its value attached or not; nil where none is there.
+func (o *opening) given(options string) *slot {
+	var value *slot
+	for i := range o.slots {
+		s := &o.slots[i]
+		if s.value {
+			continue
+		}
+		text := s.leading()
+		for _, option := range strings.Fields(options) {
+			rest, attached := strings.CutPrefix(text, strings.TrimSuffix(option, "=")+"=")
+			switch {
+			case text == option && len(s.words) == 1 && i+1 < len(o.slots):
+				value = &o.slots[i+1]
+			case attached && len(s.words) == 1:
+				given := fixed(rest, true)
+				value = &given
+			case attached && s.words == nil:
+				given := s.behind(rest, true)
+				value = &given
+			}
+		}
+	}
+	return value
+}
+
+// names says whether one of these options stands among the arguments.
+func (o *opening) names(options string) bool { return options != "" && o.given(options) != nil }
 
 // free says whether the client chooses what the slot is; with file, also beyond every folder.
 func (s *slot) free(file bool) bool {
@@ -529,10 +784,26 @@ func (s *slot) free(file bool) bool {
 		return false
 	}
 	if file {
-		_, ok := s.anyOf(paths[:])
+		_, ok := s.file()
 		return ok
 	}
 	return true
+}
+
+// file is a file beyond every folder that the slot can name: also behind text that a program takes away, such as @, or that .. leaves.
+func (s *slot) file() (string, bool) {
+	if word, ok := s.anyOf(paths[:]); ok {
+		return word, true
+	}
+	text := s.leading()
+	switch {
+	case strings.HasPrefix(text, "-"):
+	case strings.HasSuffix(text, "@"), strings.HasSuffix(text, "="), strings.HasSuffix(text, "<"):
+		return s.anyOf([]string{text + paths[0]})
+	case strings.HasSuffix(text, "/"):
+		return s.anyOf([]string{text + paths[2]})
+	}
+	return "", false
 }
 
 // bounded types take no text of the client's making.

@@ -113,6 +113,19 @@ func (l *linter) writes(rule *policy.Rule, p string, at []any) {
 	}
 }
 
+// rootly are files by which others than the account run what they hold, or that say who may do what.
+var rootly = [...]struct{ paths, what string }{
+	{"/etc/sudoers /etc/sudoers.d /etc/doas.conf", "what sudo allows"},
+	{"/etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly /etc/crontab /etc/anacrontab /var/spool/cron", "what cron runs"},
+	{"/etc/systemd /run/systemd/system /usr/lib/systemd /usr/local/lib/systemd /lib/systemd /etc/init.d", "what systemd runs"},
+	{"/etc/passwd /etc/shadow /etc/group /etc/gshadow", "the accounts"},
+	{"/etc/pam.d /etc/pam.conf /etc/security", "what PAM asks for"},
+	{"/etc/ld.so.preload /etc/ld.so.conf /etc/ld.so.conf.d", "what the loader loads into programs"},
+	{"/etc/profile /etc/profile.d /etc/bash.bashrc /etc/bashrc /etc/environment /etc/zsh", "the start-up files of shells"},
+	{"/etc/udev /etc/modprobe.d /etc/apt /etc/polkit-1", "what root runs"},
+}
+
+// decides says what decides on access, or runs with other rights, that who may write a path may write; empty where nothing does.
 func (l *linter) decides(p string) string {
 	for _, guarded := range []struct{ path, what string }{
 		{"/etc/ssh-gate", "policies"}, {policyDir(l.policy.File), "policies"}, {"/etc/ssh", "sshd's configuration and keys"},
@@ -122,7 +135,17 @@ func (l *linter) decides(p string) string {
 			return guarded.what
 		}
 	}
+	for _, guarded := range rootly {
+		for _, at := range strings.Fields(guarded.paths) {
+			if covers(p, at) || covers(at, p) {
+				return guarded.what
+			}
+		}
+	}
 	parts := strings.Split(strings.TrimPrefix(p, "/"), "/")
+	if strings.Contains(p+"/", "/.config/systemd/") {
+		return "the units of an account"
+	}
 	for _, part := range parts {
 		if part == ".ssh" {
 			return "authorized_keys"

@@ -34,9 +34,11 @@ func knownAs(words []string) known {
 	return k
 }
 
-// direct recognises well-known requests. What they reach is often not in their words; then run or confine pins it, with a path that
-// only people know.
-func direct(words []string) known {
+// direct recognises well-known requests. What they reach is often not in their words; then run, cwd or confine pins it, with a path
+// that only people know.
+func direct(words []string) known { return keepHome(recognised(words), words) }
+
+func recognised(words []string) known {
 	program := base(words[0])
 	k := known{label: program}
 	has := func(w string) bool { return slices.Contains(words[1:], w) }

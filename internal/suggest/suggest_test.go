@@ -234,16 +234,21 @@ func TestOpensNothing(t *testing.T) {
 		"timeout 5 sh", "python3", "python3.11 -", "perl", "busybox", "exit", "cd /", "exec sh", "./x", "a/b", "/a/../b", "internal-sftp", "/usr/lib/openssh/sftp-server -l INFO",
 		"borg serve", "borg --lock-wait 5 serve", "rsync --server -slogDtpre.iLsfxCIvu", "rsync --server --sender -s",
 		"bash -O extglob", "bash --rcfile /etc/bashrc", "bash /dev/stdin", "sh - ", "python3 /dev/fd/0", "perl /proc/self/fd/0", "nice -n 5 sh /dev/stdin", "timeout 5 bash -o vi",
-		"env -S 'bash -i'", "ssh-agent bash", "pkexec sh", "setarch x86_64 sh", "fakeroot", "unshare -r", "docker exec -i app sh", "docker compose exec app bash", "pwsh", "kubectl exec p -- sh"} {
+		"env -S 'bash -i'", "ssh-agent bash", "pkexec sh", "setarch x86_64 sh", "fakeroot", "unshare -r", "docker exec -i app sh", "docker compose exec app bash", "pwsh", "kubectl exec p -- sh",
+		"scp -t .", "scp -r -t ./", "scp -t ..", "scp -t .ssh/authorized_keys", "scp -t /home/u", "scp -t /root/.bashrc", "scp -p -t a/..", "rsync --server -logDtpre.iLsfxCIvu . .", "rsync --server -r . ./.", "rsync --server -r . a/../../u",
+		"rsync --server -r . /home/u/", "rsync --server -r . /home/u/.ssh", "tar xf -", "tar -xzf -", "tar -x", "tar xzf a.tgz", "tar --extract --file=-", "tar xf - -C .", "tar xzfC - /home/u", "tar -xzC/root", "tar -x --directory /etc/cron.d",
+		"tar -C / -xf -", "tar -C /srv -C ../root -x", "tar xPf - -C /srv", "tar -x --absolute-names -C /srv", "cpio -idm", "tee .ssh/authorized_keys", "tee -a .bashrc", "tee /home/u/.profile", "tee x /etc/cron.d/x", "dd of=.ssh/authorized_keys", "sudo tar xf -", "sudo rsync --server -r . ."} {
 		answer := suggestFor(request)
 		judge(t, []string{request}, answer)
 		for _, rule := range parse(t, answer.Text).Rules {
-			if !strings.Contains(answer.Text, "CHANGE-ME") || rule.Run == nil && rule.Settings.Confine == nil {
+			if !strings.Contains(answer.Text, "CHANGE-ME") || rule.Run == nil && rule.Settings.Confine == nil && rule.Settings.Dir == "" {
 				t.Errorf("%q would run as it is:\n%s", request, answer.Text)
 			}
 		}
 	}
-	for _, request := range []string{"uptime", "sh -c id", "python3 /opt/x.py", "python3 /opt/x.py -", "bash -O extglob /opt/x.sh", "docker exec app id", "docker start sh", "fakeroot make", "sudo id", "sudo ./x cd", "echo sh", "hg pull", "borg list", "rsync --server . /a"} {
+	for _, request := range []string{"uptime", "sh -c id", "python3 /opt/x.py", "python3 /opt/x.py -", "bash -O extglob /opt/x.sh", "docker exec app id", "docker start sh", "fakeroot make", "sudo id", "sudo ./x cd", "echo sh", "hg pull", "borg list", "rsync --server . /a",
+		"scp -t data", "scp -t /srv/a", "scp -t /home/u/data", "scp -f .", "rsync --server -r . data/", "rsync --server --sender -r . .", "rsync --server -r . /srv/a/.b", "tar xf - -C /srv", "tar xzfC - data", "tar czf - .", "tar cPf - .", "tar -tf x.tar", "tar -cf x.tar .",
+		"tar -C /home/u -xf - -C data", "tar -fx.tar -t", "tee data", "tee /srv/.x", "dd of=data", "dd if=.ssh/x", "cpio -o"} {
 		if text := suggestFor(request).Text; strings.Contains(text, "CHANGE-ME") {
 			t.Errorf("%q: nothing is to be changed:\n%s", request, text)
 		}

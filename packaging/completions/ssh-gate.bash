@@ -30,7 +30,8 @@ from-everything expired expires-soon never-expires never-matches placeholder-amb
 program-unsafe script-unsafe opens-shell opens-shell-confined runs-programs writes-anywhere reads-anywhere starts-pager no-containment
 regex-takes-anything regex-takes-dash regex-takes-traversal regex-takes-empty regex-unescaped-dot path-without-access
 env-dangerous cwd-missing confine-path-missing confine-unsupported fallback-allow write-where-policies-lie needs-privileges keep-privileges
-key-line-without-policy policy-without-key-line key-line-faulty key-line-unrestricted key-line-other-binary'
+key-line-without-policy policy-without-key-line key-line-faulty key-line-unrestricted key-line-other-binary
+key-line-login-elsewhere key-file-unreadable'
 
 # _ssh_gate offers what may stand where the cursor is. readline has cut --key=NAME at the = unless COMP_WORDBREAKS lacks it.
 _ssh_gate() {
