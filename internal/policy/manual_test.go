@@ -16,7 +16,6 @@ type chapter struct {
 	heading string
 	keys    []string // that the parser takes there
 	beside  []string // of them, those that the section names without an item of their own
-	prefix  string   // of the items
 	text    string   // what a file says beside the key; %s is the key and its value
 	config  bool
 }
