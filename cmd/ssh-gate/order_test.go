@@ -154,9 +154,14 @@ func callsOf(t *testing.T, text string) []traced {
 		thread, rest, _ := strings.Cut(line, " ")
 		rest = strings.TrimSpace(rest)
 		if _, tail, ok := strings.Cut(rest, " resumed>"); ok && strings.HasPrefix(rest, "<... ") {
+			for other, at := range open {
+				if strings.HasPrefix(rest, "<... execve ") && strings.HasPrefix(calls[at].text, "execve(") {
+					thread = other // the thread that executes takes the number of the first
+				}
+			}
 			at, begun := open[thread]
 			if !begun {
-				t.Fatalf("a call that never began: %s", line)
+				t.Fatalf("a call that never began: %s\n%s", line, text)
 			}
 			calls[at].text, calls[at].end = calls[at].text+tail, i
 			delete(open, thread)
