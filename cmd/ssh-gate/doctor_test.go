@@ -135,6 +135,18 @@ func TestDoctorHost(t *testing.T) {
 	expect("the gate as login shell again")
 	write("/etc/ssh/sshd_config", "DisableForwarding yes\nAcceptEnv *\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
 	expect("variables that sshd sets itself", "clients may send *, and so make up what sshd tells the gate")
+	for _, name := range []string{"SSH_ORIGINAL_COMMAND", "SSH_USER_AUTH", "SSH_CONNECTION"} {
+		write("/etc/ssh/sshd_config", "DisableForwarding yes\nAcceptEnv LANG "+name+"\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+		expect(name, "clients may send "+name+", and so make up what sshd tells the gate")
+	}
+	for _, name := range []string{"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK"} {
+		write("/etc/ssh/sshd_config", "DisableForwarding yes\nAcceptEnv LANG "+name+"\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+		expect(name, "clients may send "+name+", which Go's runtime reads before the gate does")
+	}
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nAcceptEnv LANG G*\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+	expect("a pattern", "clients may send G*, which Go's runtime reads before the gate does")
+	write("/etc/ssh/sshd_config", "DisableForwarding yes\nAcceptEnv LANG LC_* GIT_*\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
+	expect("variables that nothing reads before the gate")
 	write("/etc/ssh/sshd_config", "DisableForwarding yes\nAuthorizedKeysFile /etc/ssh/keys/%u\n")
 
 	write(policy, "[[allow]]\ncomand = \"uptime\"\n")

@@ -238,7 +238,8 @@ func TestEvidenceDoctorRegression(t *testing.T) {
 		}
 	}
 	doctor("")
-	testhost.Run(t, "useradd", "-g", "ssh-gate", "mallory")
+	testhost.AddUser(t, "mallory")
+	testhost.Run(t, "usermod", "-g", "ssh-gate", "mallory")
 	doctor("the log's group has members, who can read and change it: mallory")
 	testhost.Run(t, "userdel", "mallory")
 	doctor("")

@@ -68,6 +68,11 @@ func TestJournal(t *testing.T) {
 			t.Errorf("%.200q: priority %s of user %s", requests[i], e.Priority, e.UID)
 		}
 	}
+	for _, line := range commandsOf(t, "ssh-gate.toml.5") { // the one command of the page, which shows them all
+		if out := testhost.Run(t, "sh", "-c", line); out != readLog(t) {
+			t.Errorf("%s prints\n%s\nof\n%s", line, out, readLog(t))
+		}
+	}
 }
 
 // TestJournalGone: a journal that does not answer is told, and counts as a place that took no record.

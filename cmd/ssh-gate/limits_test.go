@@ -182,13 +182,8 @@ func TestProcesses(t *testing.T) {
 	if !testhost.Enter(t) {
 		return
 	}
-	install(t)
-	id := 500_000 + os.Getpid() // the kernel counts those of a number, also in other tests that run now
-	testhost.Run(t, "useradd", "-m", "-s", "/bin/sh", "-u", strconv.Itoa(id), "counted")
-	u := testhost.User{Name: "counted", UID: id, GID: id}
-	gate := func(request string) outcome {
-		return run(t, u.Command(remote(request), "/usr/bin/ssh-gate", "--key", "deploy"))
-	}
+	m := install(t)
+	gate := func(request string) outcome { return m.gate(t, remote(request), "--key", "deploy") }
 	check(t, os.WriteFile("/etc/ssh-gate/keys/deploy.toml", []byte(`
 [[allow]]
 command = "none"

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -116,12 +117,29 @@ type outcome struct {
 	stdout, stderr string
 }
 
-// tooLong is when a program hangs: no test waits for it otherwise.
-const tooLong = time.Minute
+// tooLong is when a program hangs: no test waits for it otherwise. Once one has hung, the verdict stands, and no other gets more than
+// shortly.
+const (
+	tooLong = 30 * time.Second
+	shortly = 5 * time.Second
+)
 
-// run runs a program to its end, on any goroutine. Streams that are set already are left alone.
+var hung atomic.Bool
+
+// run runs a program to its end, on any goroutine, in a process group of its own, which ends with it where it hangs. Streams that are
+// set already are left alone.
 func run(t testing.TB, cmd *exec.Cmd) outcome {
 	t.Helper()
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	if !cmd.SysProcAttr.Setsid { // which makes a group as well
+		cmd.SysProcAttr.Setpgid = true
+	}
+	patience := tooLong
+	if hung.Load() {
+		patience = shortly
+	}
 	var stdout, stderr bytes.Buffer
 	if cmd.Stdout == nil {
 		cmd.Stdout = &stdout
@@ -131,10 +149,14 @@ func run(t testing.TB, cmd *exec.Cmd) outcome {
 	}
 	err := cmd.Start()
 	if err == nil {
-		guard := time.AfterFunc(tooLong, func() { cmd.Process.Kill() })
+		guard := time.AfterFunc(patience, func() {
+			unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+			cmd.Process.Kill() // where it was put into another group
+		})
 		err = cmd.Wait()
 		if !guard.Stop() {
-			err = errors.New("it hangs")
+			hung.Store(true)
+			err = fmt.Errorf("it hangs: no end within %v", patience)
 		}
 	}
 	var exit *exec.ExitError

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"example.org/ssh-gate/internal/testsshd"
 )
 
@@ -45,6 +47,7 @@ func both(t *testing.T, setup string, words ...string) (direct, gated string) {
 		cmd := command(sshdEnv(request), sh(setup, words...)...)
 		cmd.Dir = h.dir
 		cmd.Stdin = strings.NewReader("")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: unix.Getpgrp()} // the tests' own group, as both are to report
 		o := run(t, cmd)
 		if o.status != 0 || o.stderr != "" {
 			t.Fatalf("%q after %q: %+v", words, setup, o)

@@ -446,15 +446,19 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 	is(s.Value("exposeauthinfo") != "yes" && (a.byProof || h.proved > 0), "ExposeAuthInfo yes"+reload,
 		"sshd does not tell which key was used, so --key-from and fingerprints deny everything")
 	is(s.Value("permituserenvironment") != "no" && s.Value("permituserenvironment") != "", "PermitUserEnvironment no"+reload,
-		"the account may set variables for what sshd starts, so it chooses what the dynamic loader and a shell do before the gate")
+		"the account may set variables for what sshd starts, so it chooses what the dynamic loader, a shell and Go's runtime do before the gate")
 	is(s.Value("permituserrc") == "yes" && a.loose > 0, "PermitUserRC no"+reload+", or restrict in the key lines", "~/.ssh/rc runs before the gate")
 	forwards := s.Value("disableforwarding") != "yes" && (s.Value("allowtcpforwarding") != "no" || s.Value("allowstreamlocalforwarding") != "no" || s.Value("allowagentforwarding") != "no")
 	is(forwards && a.ownKeys, "Match User "+a.Name+" with DisableForwarding yes"+reload,
 		"a key line that somebody adds to its keys, without restrict, may forward ports without the gate being asked")
 	is(forwards && !a.ownKeys && a.forced && a.open > 0, "write restrict into its key lines, or Match User "+a.Name+" with DisableForwarding yes"+reload,
 		"a key line without restrict may forward ports without the gate being asked")
-	for _, name := range matching(s["acceptenv"], "SSH_ORIGINAL_COMMAND", "SSH_USER_AUTH", "SSH_CONNECTION", "GODEBUG") {
+	told := matching(s["acceptenv"], "SSH_ORIGINAL_COMMAND", "SSH_USER_AUTH", "SSH_CONNECTION")
+	for _, name := range told {
 		is(true, "leave "+name+" out of AcceptEnv"+reload, "clients may send "+name+", and so make up what sshd tells the gate")
+	}
+	for _, name := range matching(s["acceptenv"], runtimeVariables()...) {
+		is(!slices.Contains(told, name), "leave "+name+" out of AcceptEnv"+reload, "clients may send "+name+", which Go's runtime reads before the gate does, and which can have it take gigabytes")
 	}
 	for _, name := range matching(s["acceptenv"], "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "SHELLOPTS", "PS4", "PATH", "IFS") {
 		is(!a.isShell, "leave "+name+" out of AcceptEnv"+reload, "clients may send the variable "+name+" to the login shell")
@@ -478,6 +482,11 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 		findings = append(findings, good("%s: sshd's settings leave the gate alone in charge", a.Name))
 	}
 	return findings
+}
+
+// runtimeVariables are those that Go's runtime reads before main, whatever the program: gogetenv in its source.
+func runtimeVariables() []string {
+	return []string{"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK"}
 }
 
 // matching are the names and patterns of AcceptEnv that take one of the variables.

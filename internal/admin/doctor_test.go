@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +20,34 @@ import (
 	"example.org/ssh-gate/internal/session"
 	"example.org/ssh-gate/internal/sshd"
 )
+
+// TestRuntimeVariables holds the list of what Go's runtime reads before main against its source, and SECURITY.md against the list.
+func TestRuntimeVariables(t *testing.T) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	check(t, err)
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "src/runtime/*.go"))
+	check(t, err)
+	var read []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		check(t, err)
+		for _, m := range regexp.MustCompile(`gogetenv\("(\w+)"\)`).FindAllStringSubmatch(string(text), -1) {
+			read = append(read, m[1])
+		}
+	}
+	slices.Sort(read)
+	read = slices.DeleteFunc(slices.Compact(read), func(name string) bool { return name == "GOROOT" }) // read by runtime.GOROOT alone
+	if !slices.Equal(read, runtimeVariables()) {
+		t.Errorf("the runtime reads %q, doctor knows %q", read, runtimeVariables())
+	}
+	paper, err := os.ReadFile("../../SECURITY.md")
+	check(t, err)
+	for _, name := range read {
+		if !regexp.MustCompile(`\b` + name + `\b`).Match(paper) {
+			t.Errorf("SECURITY.md does not name %s", name)
+		}
+	}
+}
 
 // TestDoctorConfig: a configuration that cannot be read is all there is to say.
 func TestDoctorConfig(t *testing.T) {

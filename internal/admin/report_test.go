@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,12 +13,17 @@ import (
 	"example.org/ssh-gate/internal/lint"
 )
 
-// sarifShape is what SARIF 2.1.0 (OASIS Standard, section 3) demands of the objects that check writes, and that it writes no others.
+// sarifShape is what SARIF 2.1.0 (OASIS Standard, section 3) demands of the objects that check writes, and that it writes no others: sarifLog
+// (3.13), run (3.14), tool (3.18), toolComponent (3.19), result (3.27), location (3.28), physicalLocation (3.29), artifactLocation (3.4),
+// region (3.30), reportingDescriptor (3.49), reportingConfiguration (3.50) and message (3.11). It is written by hand from the standard, of
+// which it has what these properties may be, and is not the standard's own schema. What a schema cannot say TestSARIF does: each ruleId
+// is the id of one rule, the one at ruleIndex; lines and columns count from 1, in code points, and endColumn is the first behind the region;
+// URIs are absolute and escaped as in RFC 3986.
 const sarifShape = `{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "type": "object", "additionalProperties": false, "required": ["version", "runs", "$schema"],
   "properties": {
-    "$schema": {"type": "string", "format": "uri"},
+    "$schema": {"const": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"},
     "version": {"const": "2.1.0"},
     "runs": {"type": "array", "minItems": 1, "maxItems": 1, "items": {
       "type": "object", "additionalProperties": false, "required": ["tool", "results"],
@@ -40,7 +46,7 @@ const sarifShape = `{
               "properties": {"physicalLocation": {"type": "object", "additionalProperties": false, "required": ["artifactLocation"], "properties": {
                 "artifactLocation": {"type": "object", "additionalProperties": false, "required": ["uri"], "properties": {"uri": {"type": "string", "pattern": "^file:///[A-Za-z0-9/._~%-]*$"}}},
                 "region": {"type": "object", "additionalProperties": false, "required": ["startLine"], "properties": {
-                  "startLine": {"type": "integer", "minimum": 1}, "startColumn": {"type": "integer", "minimum": 1}, "endColumn": {"type": "integer", "minimum": 1}, "snippet": {"$ref": "#/$defs/message"}}}}}}}}
+                  "startLine": {"type": "integer", "minimum": 1}, "startColumn": {"type": "integer", "minimum": 1}, "endColumn": {"type": "integer", "minimum": 2}, "snippet": {"$ref": "#/$defs/message"}}}}}}}}
           }}}
       }}}
   },
@@ -53,8 +59,11 @@ const sarifShape = `{
 // TestSARIF holds the output against the standard, and against what --json says of the same files.
 func TestSARIF(t *testing.T) {
 	d := newDesk(t)
-	d.write("keys/ci.toml", "from = [\"0.0.0.0/0\"]\n[[allow]]\ncommand = \"tail {x*}\" # é\nargs.x = { text = [0, 9] }\n")
+	d.write("keys/ci.toml", "from = [\"0.0.0.0/0\"]\n[[allow]]\ncommand = \"tail é {x*}\" # é\nargs.x = { text = [0, 9] }\n")
 	d.write("keys/broken.toml", "# \u202e\n\"é\" = 1 # \u202e\n")
+	marked := map[string]string{"policy-invalid": `"é"`, "from-everything": `"0.0.0.0/0"`, "reads-anywhere": `"tail é {x*}"`, "stray-file": "", "never-expires": "f"}
+	escaped := "/keys/a%20b%25%23%3F%C3%A4.toml" // of the file without a policy's name
+	seen := map[string]bool{}
 	d.write("keys/a b%#?ä.toml", "")
 	shape, err := jsonschema.UnmarshalJSON(strings.NewReader(sarifShape))
 	check(t, err)
@@ -83,7 +92,10 @@ func TestSARIF(t *testing.T) {
 					Locations []struct {
 						PhysicalLocation struct {
 							ArtifactLocation struct{ URI string }
-							Region           struct{ StartLine, StartColumn, EndColumn int }
+							Region           *struct {
+								StartLine, StartColumn, EndColumn int
+								Snippet                           struct{ Text string }
+							}
 						}
 					}
 				}
@@ -95,19 +107,48 @@ func TestSARIF(t *testing.T) {
 		if got.status != status || len(run.Results) != len(r.Findings) {
 			t.Fatalf("%q: status %d with %d results; as JSON %d with %d", args, got.status, len(run.Results), status, len(r.Findings))
 		}
+		rules := map[string]int{}
+		for i, rule := range run.Tool.Driver.Rules {
+			rules[rule.ID] = i
+		}
+		if len(rules) != len(run.Tool.Driver.Rules) {
+			t.Errorf("%q: an id stands twice among %d rules", args, len(run.Tool.Driver.Rules))
+		}
 		for i, result := range run.Results {
 			f := r.Findings[i]
+			if at, known := rules[result.RuleID]; !known || at != result.RuleIndex {
+				t.Errorf("%+v is of the rule %d, %t", result, at, known)
+			}
 			if result.RuleID != f.ID || run.Tool.Driver.Rules[result.RuleIndex].ID != f.ID || result.Level != f.Severity || !strings.Contains(result.Message.Text, f.Message) {
 				t.Errorf("%+v is no %+v", result, f)
 			}
 			at := result.Locations[0].PhysicalLocation
-			if at.Region.StartLine != f.Line || at.Region.StartColumn != f.Column || at.Region.EndColumn != f.Column+f.Length {
-				t.Errorf("%+v is not at %+v", at, f)
+			text := ""
+			if region := at.Region; region != nil {
+				whole, err := os.ReadFile(strings.ReplaceAll(f.File, "$DIR", d.dir))
+				check(t, err)
+				line := strings.Split(string(whole), "\n")[region.StartLine-1]
+				text = string([]rune(line)[region.StartColumn-1 : region.EndColumn-1])
+				if region.Snippet.Text != line || region.StartLine != f.Line || region.StartColumn != f.Column || region.EndColumn != f.Column+f.Length {
+					t.Errorf("%+v is not at %+v", *region, f)
+				}
+			}
+			if want, known := marked[f.ID]; known && text != want {
+				t.Errorf("%s marks %q, want %q", f.ID, text, want)
+			}
+			seen[f.ID] = true
+			if f.ID == "stray-file" && !strings.HasSuffix(at.ArtifactLocation.URI, escaped) {
+				t.Errorf("%s is no %s", at.ArtifactLocation.URI, escaped)
 			}
 			uri, err := url.Parse(at.ArtifactLocation.URI)
 			if err != nil || uri.Path != strings.ReplaceAll(f.File, "$DIR", d.dir) {
 				t.Errorf("%v: %q is not %q", err, at.ArtifactLocation.URI, f.File)
 			}
+		}
+	}
+	for id := range marked {
+		if !seen[id] {
+			t.Errorf("nothing has %s", id)
 		}
 	}
 }

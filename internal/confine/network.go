@@ -14,27 +14,30 @@ import (
 // families are the socket families that stay: within the host, and what resolvers and libraries ask the kernel by.
 var families = []uint32{unix.AF_UNIX, unix.AF_NETLINK}
 
-// auditArch is the architecture that the filter is for. A call of any other, such as by a program of 32 bits, is refused altogether: its
+// machine is an architecture that there is a filter for. A call of any other, such as by a program of 32 bits, is refused altogether: its
 // numbers are others.
-func auditArch() (uint32, bool) {
-	switch runtime.GOARCH {
+type machine struct{ arch, socket uint32 }
+
+func machineOf(goarch string) (machine, bool) {
+	switch goarch {
 	case "amd64":
-		return unix.AUDIT_ARCH_X86_64, true
+		return machine{unix.AUDIT_ARCH_X86_64, 41}, true
 	case "arm64":
-		return unix.AUDIT_ARCH_AARCH64, true
+		return machine{unix.AUDIT_ARCH_AARCH64, 198}, true
 	}
-	return 0, false
+	return machine{}, false
 }
 
 const (
-	x32 = 0x40000000 // bit of the numbers of a second interface under the same architecture, on amd64
+	x32          = 0x40000000 // bit of the numbers of a second interface under the same architecture, on amd64
+	ioUringSetup = 425        // everywhere
 
 	// Where a filter finds what it judges: struct seccomp_data.
 	atNumber, atArch, atFirst = 0, 4, 16
 )
 
 // networkFilter is the program of the filter.
-func networkFilter(arch uint32) []unix.SockFilter {
+func networkFilter(m machine) []unix.SockFilter {
 	load := func(at uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
 	}
@@ -52,14 +55,14 @@ func networkFilter(arch uint32) []unix.SockFilter {
 	)
 	return []unix.SockFilter{
 		load(atArch),
-		equal(arch, 1, 0),
+		equal(m.arch, 1, 0),
 		answer(absent),
 		load(atNumber),
 		atLeast(x32, 0, 1),
 		answer(absent),
-		equal(unix.SYS_IO_URING_SETUP, 0, 1),
+		equal(ioUringSetup, 0, 1),
 		answer(absent),
-		equal(unix.SYS_SOCKET, 1, 0),
+		equal(m.socket, 1, 0),
 		answer(allow),
 		load(atFirst),
 		equal(families[0], 2, 0),
@@ -71,11 +74,11 @@ func networkFilter(arch uint32) []unix.SockFilter {
 
 // refuseNetwork puts the filter on the calling thread, which has to have no_new_privs.
 func refuseNetwork() error {
-	arch, known := auditArch()
+	m, known := machineOf(runtime.GOARCH)
 	if !known {
 		return &UnsupportedError{"there is no filter for the network on this architecture"}
 	}
-	filter := networkFilter(arch)
+	filter := networkFilter(m)
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	_, _, errno := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)))
 	runtime.KeepAlive(filter)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is e_machine of elf(5), of this one.
-func machine() uint16 {
+// elfMachine is e_machine of elf(5), of this one.
+func elfMachine() uint16 {
 	if runtime.GOARCH == "arm64" {
 		return 183
 	}
@@ -43,7 +43,7 @@ func Start(path string) (unknown string, failure error) {
 			continue
 		case bytes.HasPrefix(head, []byte("\x7fELF\x01")): // of 32 bits, which this kernel may know or not
 			return "", nil
-		case bytes.HasPrefix(head, []byte("\x7fELF\x02\x01")) && len(head) > 20 && binary.LittleEndian.Uint16(head[18:]) == machine():
+		case bytes.HasPrefix(head, []byte("\x7fELF\x02\x01")) && len(head) > 20 && binary.LittleEndian.Uint16(head[18:]) == elfMachine():
 			if loader := loader(head); loader != "" {
 				return "", executable(loader)
 			}

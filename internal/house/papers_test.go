@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 )
 
@@ -21,20 +20,6 @@ func paper(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// TestPolicyInReadme reads every policy that the README shows.
-func TestPolicyInReadme(t *testing.T) {
-	parts := strings.Split(paper(t, "README.md"), "```toml\n")[1:]
-	if len(parts) == 0 {
-		t.Fatal("the README shows no policy")
-	}
-	for i, part := range parts {
-		text, _, _ := strings.Cut(part, "```")
-		if _, faults := policy.Parse("readme", fmt.Sprintf("README policy %d", i+1), []byte(text)); faults != nil {
-			t.Error(faults.Render())
-		}
-	}
 }
 
 // TestPapersNameWhatExists holds links and make targets against the tree.

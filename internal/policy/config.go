@@ -44,6 +44,12 @@ func DefaultConfig() *Config {
 	return &Config{Path: DefaultPath, Log: LogConfig{File: DefaultLog, Facility: -1}}
 }
 
+// The keys of a configuration, and of its table log.
+var (
+	configKeys = []string{"path", "log"}
+	logKeys    = []string{"file", "syslog", "journal", "events", "required"}
+)
+
 // ParseConfig reads the host's configuration. It returns a configuration or faults, never both.
 func ParseConfig(file string, text []byte) (*Config, Faults) {
 	r := &reader{file: file}
@@ -52,7 +58,7 @@ func ParseConfig(file string, text []byte) (*Config, Faults) {
 		return nil, faults
 	}
 	c := DefaultConfig()
-	top.only([]string{"path", "log"})
+	top.only(configKeys)
 	if dirs, ok := top.strs("path", maxEnv); ok {
 		c.Path = dirs
 		if len(dirs) == 0 {
@@ -74,7 +80,7 @@ func ParseConfig(file string, text []byte) (*Config, Faults) {
 }
 
 func (t *table) read(c *LogConfig) {
-	t.only([]string{"file", "syslog", "journal", "events", "required"})
+	t.only(logKeys)
 	if file, ok := t.str("file"); ok {
 		c.File = file
 		if file != "" && (!cleanPath(file) || file == "/") {

@@ -78,7 +78,7 @@ func (t *table) limits(defaults Limits, top bool) Limits {
 		return defaults
 	}
 	l := defaults
-	own.only([]string{"timeout", "sessions", "rate", "cpu", "memory", "files", "file_size", "processes", "nice", "on_disconnect"})
+	own.only(limitKeys)
 	own.duration("timeout", &l.Timeout)
 	own.duration("cpu", &l.CPU)
 	own.size("memory", &l.Memory, lowestMemory)
@@ -183,7 +183,7 @@ func (t *table) confine(defaults *Confine) *Confine {
 	if !ok {
 		return defaults
 	}
-	own.only([]string{"read", "write", "execute", "network", "fallback"})
+	own.only(confineKeys)
 	c := &Confine{Read: own.paths("read"), Write: own.paths("write"), Execute: own.paths("execute")}
 	for i, path := range c.Write {
 		if path == "/" {

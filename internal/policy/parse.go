@@ -13,11 +13,14 @@ import (
 	"example.org/ssh-gate/internal/argv"
 )
 
-// The keys of a policy and of a rule.
+// The keys of a policy, of a rule, and of the tables in them.
 var (
 	policyKeys = []string{"description", "users", "from", "expires", "fingerprints", "log", "messages", "help", "args", "allow", "test", "accept",
 		"env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
-	ruleKeys = []string{"name", "command", "raw", "run", "args", "accept", "env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
+	ruleKeys    = []string{"name", "command", "raw", "run", "args", "accept", "env", "pass_env", "cwd", "umask", "stdin", "limits", "confine", "privileges"}
+	limitKeys   = []string{"timeout", "sessions", "rate", "cpu", "memory", "files", "file_size", "processes", "nice", "on_disconnect"}
+	confineKeys = []string{"read", "write", "execute", "network", "fallback"}
+	testKeys    = []string{"request", "expect", "client_ip", "user", "time"}
 )
 
 // Parse reads a policy. name is the file's name without .toml; file is its path, for messages. It returns a policy or faults,

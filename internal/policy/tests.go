@@ -55,7 +55,7 @@ func (t *table) readTests(rules map[string]int) []Test {
 	}
 	tests := make([]Test, len(list))
 	for i, own := range list {
-		own.only([]string{"request", "expect", "client_ip", "user", "time"})
+		own.only(testKeys)
 		test := &tests[i]
 		test.Number = i + 1
 		if !own.has("request") {

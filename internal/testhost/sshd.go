@@ -32,15 +32,11 @@ func NewServer(t *testing.T, config ...string) *Server {
 // removeProofs removes, when the test ends, what sshd writes for ExposeAuthInfo into /tmp, which this machine shares: the sshd of a client
 // that just leaves forgets the files of accounts that are not root's.
 func removeProofs(t *testing.T) {
-	proofs := func() []string {
-		found, _ := filepath.Glob("/tmp/sshauth.*")
-		return found
-	}
-	before := proofs()
 	t.Cleanup(func() {
-		for _, file := range proofs() {
+		found, _ := filepath.Glob("/tmp/sshauth.*")
+		for _, file := range found {
 			var st unix.Stat_t
-			if !slices.Contains(before, file) && unix.Lstat(file, &st) == nil && st.Uid != 0 {
+			if unix.Lstat(file, &st) == nil && slices.Contains(own, int(st.Uid)) {
 				os.Remove(file)
 			}
 		}

@@ -84,8 +84,27 @@ type User struct {
 // AddUser makes an account with a home and /bin/sh.
 func AddUser(t *testing.T, name string) User {
 	t.Helper()
-	Run(t, "useradd", "-m", "-s", "/bin/sh", "-p", "*", name) // a password that is none, but no lock, which sshd would refuse
+	line := []string{"useradd", "-m", "-s", "/bin/sh", "-p", "*", name} // a password that is none, but no lock, which sshd would refuse
+	if os.Getenv(inside) == t.Name() {
+		line = append(line, "-u", strconv.Itoa(ownNumber(t)))
+	}
+	Run(t, line...)
 	return User{name, number(t, "id", "-u", name), number(t, "id", "-g", name)}
+}
+
+const maxOwn = 16 // accounts of one test
+
+var own []int
+
+// ownNumber is one that no account has, also of another test that runs now: processes, the kernel's count of them, and files in /tmp are
+// not copies, and tell accounts apart by their numbers.
+func ownNumber(t *testing.T) int {
+	t.Helper()
+	if len(own) == maxOwn {
+		t.Fatalf("more than %d accounts", maxOwn)
+	}
+	own = append(own, 500_000+os.Getpid()*maxOwn+len(own))
+	return own[len(own)-1]
 }
 
 func number(t *testing.T, command ...string) int {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 )
 
@@ -19,35 +18,6 @@ func page(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// blocks returns the literal displays of a page, unescaped.
-func blocks(text string) []string {
-	var found []string
-	for _, part := range strings.Split(text, "\n.Bd -literal")[1:] {
-		_, part, _ = strings.Cut(part, "\n")
-		part, _, _ = strings.Cut(part, "\n.Ed")
-		found = append(found, strings.ReplaceAll(part, `\e`, `\`)+"\n")
-	}
-	return found
-}
-
-func TestExamples(t *testing.T) {
-	found := blocks(page(t, "ssh-gate.toml.5"))
-	if len(found) < 3 {
-		t.Fatalf("found %d displays", len(found))
-	}
-	for i, text := range found {
-		var faults policy.Faults
-		if strings.Contains(text, "[log]") {
-			_, faults = policy.ParseConfig(fmt.Sprintf("display %d", i+1), []byte(text))
-		} else {
-			_, faults = policy.Parse("example", fmt.Sprintf("display %d", i+1), []byte(text))
-		}
-		if faults != nil {
-			t.Error(faults.Render())
-		}
-	}
 }
 
 func TestReasons(t *testing.T) {
