@@ -13,6 +13,7 @@ import (
 // matches struct fields without regard to case and picks among "path" and "PATH" at random, maps keep keys as they stand.
 type reader struct {
 	file, text string
+	states     int // of the regular expressions so far
 	faults     []reported
 }
 
