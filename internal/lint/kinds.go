@@ -162,6 +162,10 @@ var Kinds = []Kind{
 	{"env-dangerous", Warning, "a variable of env runs other code",
 		"Programs load or run what this variable names.",
 		"Leave it out, or name only what root alone can write."},
+	{"pass-env-unknown", Warning, "the client chooses a variable that is not known to be harmless",
+		"Programs run, load, read or write what some variables name, and no list of those is whole; so each is told that is not known to be read " +
+			"as a mere word or number.",
+		"Look the variable up in the manual of the program. Leave it out, give it a fixed value in env, or accept this."},
 	{"cwd-missing", Warning, "the folder of cwd does not exist",
 		"The rule's requests end with status 69.",
 		"Make the folder, or correct the path."},
