@@ -22,7 +22,8 @@ func (r *reader) decode(text []byte) (*table, Faults) {
 	r.text = string(text)
 	if len(text) > MaxBytes {
 		f := at(r.file, r.text[:min(len(r.text), maxShown)], 0, 1)
-		f.Message = fmt.Sprintf("the file is %d bytes long, more than the %d that are read", len(text), MaxBytes)
+		f.Message = fmt.Sprintf("the file is longer than the %d MiB that are read", MaxBytes>>20)
+		f.Hint = "shorten it: one rule can stand for many, with a list of words or another type"
 		return nil, Faults{f}
 	}
 	if strings.HasPrefix(r.text, "\uFEFF") || strings.HasPrefix(r.text, "\xff\xfe") || strings.HasPrefix(r.text, "\xfe\xff") {
