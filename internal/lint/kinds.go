@@ -30,10 +30,10 @@ type Kind struct {
 var Kinds = []Kind{
 	// What the verb finds.
 	{"policy-missing", Error, "the policy does not exist",
-		"A key line names this policy, and every request of its key is refused.",
-		"Write the policy, or take the key line out."},
+		"A key whose line names this policy has every request refused.",
+		"Write the policy, correct the name, or take out the key line that names it."},
 	{"policy-unreadable", Error, "the policy cannot be read",
-		"The gate runs as the login user. A policy that this user cannot read allows nothing.",
+		"The gate reads a policy as the login user, and only from a regular file. One that cannot be read so allows nothing.",
 		"Give the file mode 0644, and the folders above it mode 0755."},
 	{"policy-unsafe", Error, "somebody else than root may write the policy",
 		"Whoever may write a policy, or a folder above it, may run what he likes with the key. The gate does not use such a file.",
@@ -54,7 +54,7 @@ var Kinds = []Kind{
 		"A file that was named, or a link that leads nowhere, was meant to say something. The gate refuses every request.",
 		"Write the file, or remove the option or the link."},
 	{"config-unreadable", Error, "the configuration cannot be read",
-		"The gate runs as the login user. Without its configuration it refuses every request.",
+		"The gate reads it as the login user, and only from a regular file. Without its configuration it refuses every request.",
 		"Give the file mode 0644, and the folders above it mode 0755."},
 	{"config-unsafe", Error, "somebody else than root may write the configuration",
 		"It says where programs are looked up and what is recorded. The gate does not use such a file.",

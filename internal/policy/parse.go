@@ -53,7 +53,7 @@ func Parse(name, file string, text []byte) (*Policy, Faults) {
 			names[name] = i + 1
 		}
 	}
-	p.Tests = top.readTests(names)
+	p.Tests = top.readTests()
 	if faults := r.result(); faults != nil {
 		return nil, faults
 	}
