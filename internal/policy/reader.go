@@ -284,8 +284,15 @@ func suggest(key string, known []string) string {
 	if key == "deny" {
 		return "there are no deny rules: what no [[allow]] describes is denied"
 	}
-	if slices.Contains(policyKeys, key) && slices.Contains(known, "command") {
-		return key + " stands at the top of the policy, above the first [[allow]]"
+	inRule, inTest := slices.Contains(known, "command"), slices.Contains(known, "expect")
+	if meant := map[string]string{"from": "client_ip", "users": "user"}[key]; meant != "" && inTest {
+		return fmt.Sprintf("did you mean %q?", meant)
+	}
+	if slices.Contains(policyKeys, key) && (inRule || inTest) {
+		return key + " stands at the top of the policy, above the first [[allow]]" + map[bool]string{true: ", or in a rule"}[slices.Contains(ruleKeys, key)]
+	}
+	if slices.Contains(ruleKeys, key) && inTest {
+		return key + " is a key of a rule, below its [[allow]]"
 	}
 	best, distance := "", 3
 	for _, k := range known {

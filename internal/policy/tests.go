@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"example.org/ssh-gate/internal/address"
@@ -91,17 +92,21 @@ func (t *table) expect(e *Expect) {
 		t.r.fault(t.at, atKey, "the test expects nothing", ExpectHint)
 		return
 	}
-	word, ok := t.str("expect")
-	if !ok {
+	if _, isString := t.m["expect"].(string); !isString {
+		t.fault("expect", "expected a string or a list of strings, found "+typeName(t.m["expect"]), ExpectHint)
 		return
 	}
+	word, _ := t.str("expect")
 	switch word {
 	case expectDeny:
 		e.Deny = true
 	case expectAllow:
 		e.Allow = true
 	default:
-		if !IsName(word) {
+		switch {
+		case strings.HasPrefix(word, "#"):
+			t.fault("expect", strconv.QuoteToASCII(word)+" is no name of a rule, but the place of one", "give the rule a name, and expect that")
+		case !IsName(word):
 			t.fault("expect", strconv.QuoteToASCII(word)+" is no name of a rule", ExpectHint)
 		}
 		e.Rule = word
