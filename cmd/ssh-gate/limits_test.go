@@ -719,7 +719,7 @@ command = "id -g"
 		t.Errorf("%v\n%s", counts, readLog(t))
 	}
 	o, e := one(t, func() outcome { return m.gate(t, remote("true"), "--key", "deploy") })
-	if o.status != 75 || e.Reason != "too-often" || e.Event != "denied" || !strings.HasPrefix(o.stderr, "ssh-gate: too often: 5 in 1h0m0s are allowed; try again in ") {
+	if o.status != 75 || e.Reason != "too-often" || e.Event != "denied" || !strings.HasPrefix(o.stderr, "ssh-gate: too often: 5 in 1h are allowed; try again in ") {
 		t.Errorf("%+v, %+v", o, e)
 	}
 	if o := m.gate(t, remote("id -g"), "--key", "deploy"); o.status != 0 {

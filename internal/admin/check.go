@@ -319,7 +319,8 @@ func (e *examination) load(f *listed) (*host.Policy, *host.Problem) {
 	case errors.Is(err, unix.ENOTDIR):
 		return nil, &host.Problem{Reason: record.PolicyMissing, Err: &safefile.Error{Path: f.File, Problem: "lies below a file"}}
 	case errors.Is(err, notRegular{}):
-		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: err.Error(), Hint: "Name a file that holds a policy."}}
+		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: err.Error(),
+			Hint: "Name files that hold a policy each; a folder of policies is named by --policy-dir."}}
 	case err != nil:
 		return nil, &host.Problem{Reason: record.PolicyUnreadable, Err: &safefile.Error{Path: f.File, Problem: "cannot be read: " + reasonOf(err)}}
 	}
@@ -330,10 +331,15 @@ func (e *examination) load(f *listed) (*host.Policy, *host.Problem) {
 	return &host.Policy{Policy: p, Text: text, Own: os.Geteuid() != 0}, nil
 }
 
-// notRegular is told of what is no file.
-type notRegular struct{}
+// notRegular is told of what is no file, by its type in st_mode; errors.Is takes it for any.
+type notRegular struct{ mode uint32 }
 
-func (notRegular) Error() string { return "is not a regular file" }
+func (n notRegular) Error() string {
+	what := map[uint32]string{unix.S_IFDIR: "folder", unix.S_IFIFO: "FIFO", unix.S_IFSOCK: "socket", unix.S_IFBLK: "device", unix.S_IFCHR: "device"}
+	return "is a " + what[n.mode] + ", not a regular file"
+}
+
+func (notRegular) Is(target error) bool { _, ok := target.(notRegular); return ok }
 
 // readPlain reads a regular file of which nothing is known, of at most max bytes and one more, by which the reader sees that it is too long.
 // It opens no device, which may do something, waits for no FIFO and no file of /proc that has nothing to say yet, and stops at the bound.
@@ -343,8 +349,8 @@ func readPlain(file string, max int) ([]byte, error) {
 	if err := unix.Stat(file, &st); err != nil {
 		return nil, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, notRegular{}
+	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG {
+		return nil, notRegular{kind}
 	}
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -354,8 +360,8 @@ func readPlain(file string, max int) ([]byte, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, notRegular{}
+	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG {
+		return nil, notRegular{kind}
 	}
 	text := make([]byte, 0, min(max, int(st.Size))+512)
 	for len(text) <= max {
@@ -409,6 +415,10 @@ func (e *examination) runTests(p *host.Policy) {
 		at := places.At("test", i, "expect")
 		at.Message = fmt.Sprintf("the test expects %s, and gets %s", test.Expect.String(), got)
 		at.Hint = asked(test, &q, p.Policy, e)
+		if name := test.Expect.Rule; name != "" && !slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Name == name }) {
+			at.Message = fmt.Sprintf("the test expects the rule %s, which there is not, and gets %s", name, got)
+			at.Hint = policy.ExpectHint
+		}
 		kind, _ := lint.Of("test-failed")
 		e.add(&lint.Finding{Kind: kind, Fault: at})
 	}

@@ -97,11 +97,11 @@ func TestCheckFiles(t *testing.T) {
 	check(t, os.Truncate(d.path("sparse.toml"), 1<<30))
 	d.write("empty.toml", "")
 	for file, want := range map[string]string{
-		"$DIR/fifo.toml": "policy-unreadable the file is not a regular file", "$DIR/folder.toml": "policy-unreadable the file is not a regular file",
-		"/dev/zero": "policy-unreadable the file is not a regular file", "/dev/null": "policy-unreadable the file is not a regular file",
+		"$DIR/fifo.toml": "policy-unreadable the file is a FIFO, not a regular file", "$DIR/folder.toml": "policy-unreadable the file is a folder, not a regular file",
+		"/dev/zero": "policy-unreadable the file is a device, not a regular file", "/dev/null": "policy-unreadable the file is a device, not a regular file",
 		"$DIR/dangling.toml": "policy-missing the file does not exist", "$DIR/none.toml": "policy-missing the file does not exist",
 		"$DIR/empty.toml/x": "policy-missing the file lies below a file", "$DIR/loop.toml": "policy-unreadable the file cannot be read: too many levels of symbolic links",
-		"$DIR/sparse.toml": "policy-invalid the file is 1048577 bytes long, more than the 1048576 that are read",
+		"$DIR/sparse.toml": "policy-invalid the file is longer than the 1 MiB that are read",
 		"/proc/self/maps":  "policy-invalid expected '.' or '=', but got",
 	} {
 		r, status := d.checked(file)
@@ -168,7 +168,7 @@ func TestCheckPlaces(t *testing.T) {
 func TestCheckTests(t *testing.T) {
 	d := newDesk(t)
 	d.write("config.toml", "path = [\"/usr/bin\"]\n")
-	const policy = `users = ["deploy", "ci"]
+	const rules = `users = ["deploy", "ci"]
 from = ["192.0.2.0/24"]
 help = true
 EXPIRES
@@ -200,6 +200,8 @@ run = "/nowhere/ab"
 		{`request = "ls c"` + "\n" + `expect = "allow"` + "\n" + `time = 2025-12-31T23:59:59Z`, ""},
 
 		{`request = "ls c"` + "\n" + `expect = "deny"`, "the test expects deny, and gets the rule list | -- 'ls c'"},
+		{`request = "ls c"` + "\n" + `expect = "lists"`, "the test expects the rule lists, which there is not, and gets the rule list | " + policy.ExpectHint},
+		{`request = "ls d"` + "\n" + `expect = "denied"`, "the test expects the rule denied, which there is not, and gets deny: no-rule, "},
 		{`request = "help"` + "\n" + `expect = "deny"`, "the test expects deny, and gets the list of what the key may run | -- 'help'"},
 		{`request = "help"` + "\n" + `expect = "list"`, "the test expects the rule list, and gets the list of what the key may run | -- 'help'"},
 		{`request = "gone"` + "\n" + `expect = "deny"`, "the test expects deny, and gets the rule #2, whose program does not exist: \"gone\" is in no folder of the search path | -- 'gone'"},
@@ -215,7 +217,7 @@ run = "/nowhere/ab"
 			if expires == "" && strings.Contains(c.test, "time = 2026") {
 				continue
 			}
-			text := strings.Replace(policy, "EXPIRES", expires, 1) + c.test + "\n"
+			text := strings.Replace(rules, "EXPIRES", expires, 1) + c.test + "\n"
 			d.write("keys/ci.toml", text)
 			r, _ := d.checked("--config", "$DIR/config.toml", "--policy-dir", "$DIR/keys", "ci")
 			r.Findings = slices.DeleteFunc(r.Findings, func(f reported) bool { return f.ID != "test-failed" })

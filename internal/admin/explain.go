@@ -224,8 +224,8 @@ type explanation struct {
 type step struct {
 	Rule    string  `json:"rule"`
 	Command string  `json:"command"`
-	State   string  `json:"state"` // matched, failed, untried
-	Why     string  `json:"why,omitempty"`
+	State   string  `json:"state"`         // matched, failed, untried
+	Why     string  `json:"why,omitempty"` // it failed, or was not tried
 	Took    []value `json:"took,omitempty"`
 }
 
@@ -345,8 +345,20 @@ func (e *explanation) fail(problem *host.Problem, rule string) {
 	}
 }
 
-// steps lists each command of each rule, tried or not.
+// steps lists each command of each rule, tried or not. Why one was not is said where any was: otherwise it is the end that tells.
 func (e *explanation) steps(p *policy.Policy, tried map[[2]int]decide.Step) {
+	matched := false
+	untried := func(raw bool) string {
+		switch {
+		case len(tried) == 0:
+			return ""
+		case matched:
+			return "the first rule that matches wins"
+		case e.Words == nil && !raw:
+			return "the request is no plain words"
+		}
+		return "what was given up before could have been the first that matches"
+	}
 	for i := range p.Rules {
 		rule := &p.Rules[i]
 		texts, first := []string{rule.Raw}, -1
@@ -357,11 +369,11 @@ func (e *explanation) steps(p *policy.Policy, tried map[[2]int]decide.Step) {
 			}
 		}
 		for j, text := range texts {
-			s := step{Rule: rule.Label(), Command: text, State: stepUntried}
+			s := step{Rule: rule.Label(), Command: text, State: stepUntried, Why: untried(rule.Raw != "")}
 			if t, ok := tried[[2]int{rule.Number, first + j}]; ok {
 				s.State, s.Why = stepFailed, t.Why
 				if t.Matched {
-					s.State = stepMatched
+					s.State, matched = stepMatched, true
 				}
 				for _, v := range t.Took {
 					s.Took = append(s.Took, value{v.Name, escapeAll(v.Words)})
@@ -625,7 +637,7 @@ func (e *explanation) tellSteps(c *call, p *page) {
 		case stepFailed:
 			p.row(label, s.Why)
 		default:
-			p.row(label, "not tried: the first rule that matches wins")
+			p.row(label, "not tried: "+s.Why)
 		}
 	}
 	p.gap()

@@ -159,7 +159,7 @@ run = "/bin/echo {b?} {a}"
 			t.Errorf("%s: %s, want %s", request, got, want)
 		}
 		for _, s := range e.Steps {
-			if (s.State == stepFailed) != (s.Why != "") {
+			if (s.State == stepMatched) != (s.Why == "") {
 				t.Errorf("%s: %+v", request, s)
 			}
 		}
@@ -170,6 +170,51 @@ run = "/bin/echo {b?} {a}"
 	e, _ := d.explained("--key", "ci", "--", "/bin/ls", "-l", "'x y'")
 	if !slices.Equal(e.Runs.Argv, []string{"/bin/echo", "x y", "-l"}) {
 		t.Errorf("%q", e.Runs.Argv)
+	}
+}
+
+// TestExplainUntried: a rule that was not tried is told for what reason, and for no other.
+func TestExplainUntried(t *testing.T) {
+	d := newDesk(t)
+	d.write("keys/ci.toml", `[[allow]]
+name = "ls"
+command = "/bin/ls {a} {a}"
+args.a = { regex = '(a?:?)*(a?:?){400}' }
+[[allow]]
+name = "raw"
+raw = "/bin/ls; id"
+run = "/bin/echo raw"
+[[allow]]
+name = "df"
+command = "/bin/df"
+`)
+	d.write("keys/plain.toml", "users = [\"deploy\"]\n[[allow]]\ncommand = \"/bin/ls\"\n")
+	const words, first, gaveUp = "not tried: the request is no plain words", "not tried: the first rule that matches wins", "not tried: what was given up before could have been the first that matches"
+	for _, c := range []struct{ request, ls, raw, df string }{
+		{"/bin/ls; id", words, "matches", first},
+		{"/bin/ls; di", words, "the request is not exactly its raw text", words},
+		{"/bin/df", "no", "the request is not exactly its raw text", "matches"},
+		{"/bin/ls a a", "matches", first, first},
+		{"/bin/ls a " + strings.Repeat("a", 60_000), "to hold the request against it takes more work than is done for one", gaveUp, gaveUp},
+	} {
+		got := d.run("explain", "--config", "$DIR/config.toml", "--policy-dir", "$DIR/keys", "--key", "ci", "--", c.request)
+		for rule, want := range map[string]string{"ls": c.ls, "raw": c.raw, "df": c.df} {
+			told := ""
+			for _, line := range strings.Split(got.out, "\n") {
+				if left, right, _ := strings.Cut(line, " "); left == rule {
+					told = strings.TrimSpace(right)
+				}
+			}
+			if want != "no" && told != want && !strings.HasPrefix(told, want+": ") {
+				t.Errorf("%.40s: %s is told %q, not %q", c.request, rule, told, want)
+			}
+		}
+	}
+	// Where no rule was tried, none is told, and none has a reason.
+	for _, args := range [][]string{{"--key", "plain", "--", "/bin/ls; id"}, {"--key", "plain", "--user", "root", "--", "/bin/ls"}} {
+		if e, _ := d.explained(args...); len(e.Steps) != 1 || e.Steps[0].State != stepUntried || e.Steps[0].Why != "" {
+			t.Errorf("%q: %+v", args, e.Steps)
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func (e *LimitError) Error() string {
 		return e.text + "; try again when one has ended"
 	}
 	whole := (e.retry + time.Second - 1).Truncate(time.Second) // earlier would be too early
-	return e.text + "; try again in " + whole.String()
+	return e.text + "; try again in " + policy.Duration(whole)
 }
 
 // OpenTurns opens the file of an account, or makes it; what keeps it from that is what each turn then fails with. The folder must belong
@@ -201,7 +201,7 @@ func (t *Turns) start(label string, rate policy.Rate) error {
 	}
 	if len(mine) >= rate.Times {
 		wait := mine[len(mine)-rate.Times] + int64(rate.Window) - now
-		return &LimitError{true, fmt.Sprintf("%d in %s are allowed", rate.Times, rate.Window), max(time.Duration(wait), time.Second)}
+		return &LimitError{true, fmt.Sprintf("%d in %s are allowed", rate.Times, policy.Duration(rate.Window)), max(time.Duration(wait), time.Second)}
 	}
 	fmt.Fprintf(&kept, "%q %d", label, int64(rate.Window))
 	for _, m := range append(mine, now) {

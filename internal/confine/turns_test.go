@@ -57,7 +57,7 @@ func TestRateWindow(t *testing.T) {
 		{"none", nil, 1, ""},
 		{"one", []int64{10}, 1, "59m50s"},
 		{"one of two", []int64{10}, 2, ""},
-		{"two of two", []int64{1800, 10}, 2, "30m0s"},
+		{"two of two", []int64{1800, 10}, 2, "30m"},
 		{"more than allowed now", []int64{3000, 1800, 10}, 1, "59m50s"},
 		{"the oldest has left", []int64{3601, 10}, 2, ""},
 		{"all have left", []int64{90000, 7200, 3601}, 1, ""},
@@ -79,7 +79,7 @@ func TestRateWindow(t *testing.T) {
 			}
 			continue
 		}
-		want := fmt.Sprintf("%d in 1h0m0s are allowed; try again in %s", c.times, c.retry)
+		want := fmt.Sprintf("%d in 1h are allowed; try again in %s", c.times, c.retry)
 		if !errors.As(err, &limit) || !limit.Often || err.Error() != want {
 			t.Errorf("%s: %v, want %s", c.name, err, want)
 		}
@@ -173,14 +173,14 @@ func TestRateFiles(t *testing.T) {
 	}{
 		"empty":                   {"", ""},
 		"garbage":                 {"\x00\xff\x1b[2J\nxx\n\n\n\"", ""},
-		"one line":                {line, "1 in 1h0m0s"},
-		"beside garbage":          {"\x00\xff\n" + line + "\"k\n\"k\" x y z\n", "1 in 1h0m0s"},
-		"words that are none":     {`"k" 3600000000000 ` + recent + " x -1 99999999999999999999999 0x10\n", "1 in 1h0m0s"},
-		"torn behind":             {strings.TrimSuffix(line, "\n"), "1 in 1h0m0s"},
+		"one line":                {line, "1 in 1h"},
+		"beside garbage":          {"\x00\xff\n" + line + "\"k\n\"k\" x y z\n", "1 in 1h"},
+		"words that are none":     {`"k" 3600000000000 ` + recent + " x -1 99999999999999999999999 0x10\n", "1 in 1h"},
+		"torn behind":             {strings.TrimSuffix(line, "\n"), "1 in 1h"},
 		"torn in a moment":        {`"k" ` + recent[:3], ""},
-		"the tail of an old text": {line + `"k" 1` + "\n", "1 in 1h0m0s"},
-		"another label's tail":    {line + `er" 1 2 3`, "1 in 1h0m0s"},
-		"largest":                 {line + strings.Repeat("x", maxTurns-len(line)-1) + "\n", "1 in 1h0m0s"},
+		"the tail of an old text": {line + `"k" 1` + "\n", "1 in 1h"},
+		"another label's tail":    {line + `er" 1 2 3`, "1 in 1h"},
+		"largest":                 {line + strings.Repeat("x", maxTurns-len(line)-1) + "\n", "1 in 1h"},
 		"nothing but garbage":     {strings.Repeat("x", maxTurns-1) + "\n", ""},
 		"too large":               {strings.Repeat("x", maxTurns+1), "bytes, more than"},
 	} {

@@ -153,6 +153,7 @@ type found struct {
 	argv    []string
 	places  []policy.Place
 	nearest string
+	work    int // steps that it took
 }
 
 func search(in Input, words []string, problem *argv.Problem) found {
@@ -179,17 +180,17 @@ func search(in Input, words []string, problem *argv.Problem) found {
 			m := matcher{pattern: &rule.Patterns[j], words: words, files: in.Files, run: rule.Run, budget: &work}
 			program, argv, ok := m.match()
 			if work.spent() {
-				const tooMany = "a word could be cut into values in more ways than are tried"
+				const tooMuch = "to hold the request against it takes more work than is done for one"
 				if watched {
-					in.Observe(Step{Rule: rule, Pattern: j, Why: tooMany})
+					in.Observe(Step{Rule: rule, Pattern: j, Why: tooMuch})
 				}
-				return found{nearest: tooMany + ", by rule " + rule.Label()}
+				return found{nearest: "rule " + rule.Label() + ": " + tooMuch, work: work.used}
 			}
 			if ok {
 				if watched {
 					in.Observe(Step{Rule: rule, Pattern: j, Matched: true, Took: m.took()})
 				}
-				return found{rule: rule, program: program, argv: argv, places: m.places}
+				return found{rule: rule, program: program, argv: argv, places: m.places, work: work.used}
 			}
 			if watched {
 				in.Observe(Step{Rule: rule, Pattern: j, Why: m.missed()})
@@ -197,5 +198,5 @@ func search(in Input, words []string, problem *argv.Problem) found {
 			near.consider(rule, &m)
 		}
 	}
-	return found{nearest: near.String()}
+	return found{nearest: near.String(), work: work.used}
 }

@@ -126,37 +126,59 @@ func (m *matcher) from(i, k int) bool {
 		m.fail(i, k)
 		return false
 	}
+	if o.options == nil {
+		for end := m.last(i, k); end >= i; end-- {
+			if m.from(end, k+1) {
+				o.from, o.to = i, end
+				return true
+			}
+			if o.repeat == policy.AnyNumber {
+				m.fail(end, k) // the same op, begun there, would try the same ends
+			}
+		}
+		m.fail(i, k)
+		return false
+	}
 	ends := m.reach(i, k)
 	for n := len(ends) - 1; n >= 0; n-- {
 		if m.from(ends[n], k+1) {
 			o.from, o.to = i, ends[n]
 			return true
 		}
-		if o.repeat == policy.AnyNumber && (o.options == nil || o.options.Repeat) {
-			m.fail(ends[n], k) // the same op, begun there, would try the same ends
+		if o.repeat == policy.AnyNumber && o.options.Repeat {
+			m.fail(ends[n], k)
 		}
 	}
 	m.fail(i, k)
 	return false
 }
 
-// reach lists, in rising order, where op k may end when it begins at word i.
+// last is where op k, which is no option and may take no word, ends at most when it begins at word i; it may end at each word before.
+func (m *matcher) last(i, k int) int {
+	o := &m.ops[k]
+	for j := i; ; j++ {
+		switch {
+		case m.take(j, o) == 0:
+			return j
+		case o.repeat == policy.Optional:
+			return j + 1
+		case m.failed.has(m.cell(j+1, k)):
+			return j
+		}
+	}
+}
+
+// reach lists, in rising order, where op k, of options, may end when it begins at word i.
 func (m *matcher) reach(i, k int) []int {
 	o := &m.ops[k]
-	if o.options != nil && !o.options.Repeat {
+	if !o.options.Repeat {
 		return m.once(i, o)
 	}
-	switch o.repeat {
-	case policy.One:
+	if o.repeat == policy.One { // the first of {x+}
 		if n := m.take(i, o); n > 0 {
 			return []int{i + n}
 		}
 		return nil
-	case policy.Optional:
-		if n := m.take(i, o); n > 0 {
-			return []int{i, i + n}
-		}
-		return []int{i}
 	}
 	ends := []int{i}
 	for j := i; ; {
@@ -239,6 +261,7 @@ func (m *matcher) cell(i, k int) int { return i*len(m.ops) + k }
 func (m *matcher) fail(i, k int) {
 	if m.failed == nil {
 		m.failed = make(bitset, (len(m.words)+1)*len(m.ops)/64+1)
+		m.budget.spend(cellSteps * len(m.failed))
 	}
 	m.failed.set(m.cell(i, k))
 }

@@ -40,7 +40,7 @@ func (m *matcher) values() (taken, bool) {
 
 // collect adds the values of word i. An element of one word has each name anew; one that repeats adds to what it took.
 func (m *matcher) collect(t taken, i, element int, e *policy.Element) bool {
-	values, ok := m.budget.word(m.words[i], e.Parts)
+	values, ok := m.budget.known(m.words[i], e.Parts)
 	if !ok || !m.lies(i, element, e.Parts, values) {
 		return false
 	}
@@ -72,7 +72,7 @@ func (m *matcher) insideOptions(o *op) bool {
 		used[n] = !o.options.Repeat
 		for k := range size {
 			parts := o.options.List[n].Elements[k].Parts
-			values, ok := m.budget.word(m.words[i+k], parts)
+			values, ok := m.budget.known(m.words[i+k], parts)
 			if !ok || !m.lies(i+k, o.element, parts, values) {
 				return false
 			}
@@ -89,6 +89,9 @@ func (m *matcher) lies(i, element int, parts []policy.Part, values []string) boo
 			continue
 		}
 		if located, ok := p.Type.(policy.Located); ok {
+			if !m.budget.spend(lookSteps * (2 + strings.Count(values[0], "/"))) {
+				return false
+			}
 			place, err := located.Lies(values[0], m.files)
 			if err != nil {
 				m.furthest, m.element = i, element

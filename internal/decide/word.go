@@ -7,30 +7,43 @@ import (
 	"example.org/ssh-gate/internal/policy"
 )
 
-// maxWork bounds, in bytes looked at, how much one request may cost by words that can be cut into values in many ways, such as
-// ":::::::" against {a}:{b}:{c}. Words that people send stay far below it. Beyond it nothing matches, no later rule
-// either: the rule that was given up could have been the first that describes the request.
-const maxWork = 512 << 10
+// maxWork bounds how much one request may cost, in steps: a look at a byte, or what takes about as long. Dear are words that can be cut
+// into values in many ways, such as ":::::::" against {a}:{b}:{c}, and regular expressions of many states, which look at each byte in
+// each of them. What people send stays far below it. Beyond it nothing matches, no later rule either: the rule that was given up
+// could have been the first that describes the request.
+const maxWork = 64 << 20
+
+// What is not a look at a byte, in steps.
+const (
+	wordSteps = 16  // a word held against an element
+	cutSteps  = 128 // a value tried inside a word, and remembered
+	lookSteps = 128 // a component of a path asked of the file system
+	cellSteps = 2   // 64 places of which it is remembered that nothing matches from there
+)
 
 type budget struct{ used int }
 
 func (b *budget) spent() bool { return b.used > maxWork }
 
+// spend says whether there is enough left for what is about to be done.
 func (b *budget) spend(n int) bool {
-	b.used += n
-	return b.used <= maxWork
+	b.used = min(b.used+n, maxWork+1)
+	return !b.spent()
 }
 
 // word cuts a word into the values of its placeholders, in the order of the parts: each takes as many characters as still let
 // the rest match, the leftmost first. Values of Located types are judged by their text alone.
 func (b *budget) word(w string, parts []policy.Part) (values []string, ok bool) {
+	if !b.spend(wordSteps) {
+		return nil, false
+	}
 	switch {
 	case len(parts) == 0:
 		return nil, w == ""
 	case len(parts) == 1 && parts[0].Name == "":
 		return nil, w == parts[0].Text
 	case len(parts) == 1:
-		return []string{w}, accepts(&parts[0], w, w, 0)
+		return []string{w}, b.accepts(&parts[0], w, w, 0)
 	}
 	c := cutter{word: w, parts: parts, budget: b}
 	if !c.from(0, 0) {
@@ -39,12 +52,20 @@ func (b *budget) word(w string, parts []policy.Part) (values []string, ok bool) 
 	return c.values, true
 }
 
+// known is word for one that matched already. What is a value as a whole need not be asked again.
+func (b *budget) known(w string, parts []policy.Part) (values []string, ok bool) {
+	if len(parts) == 1 && parts[0].Name != "" {
+		return []string{w}, true
+	}
+	return b.word(w, parts)
+}
+
 // accepts asks a placeholder's type about a value at this offset of its word.
-func accepts(p *policy.Part, word, value string, at int) bool {
+func (b *budget) accepts(p *policy.Part, word, value string, at int) bool {
 	if at == 0 && strings.HasPrefix(word, "-") && p.Type.Guarded() {
 		return false
 	}
-	return p.Type.Accepts(value)
+	return b.spend(p.Type.Steps(value)) && p.Type.Accepts(value)
 }
 
 // cutter tries the cuts of one word, and none twice.
@@ -69,10 +90,10 @@ func (c *cutter) from(at, part int) bool {
 		return false
 	}
 	for end := c.before(at, len(c.word), part); end >= at; end = c.before(at, end-1, part) {
-		if !c.budget.spend(1 + end - at) {
+		if !c.budget.spend(cutSteps) {
 			return false
 		}
-		if !accepts(p, c.word, c.word[at:end], at) {
+		if !c.budget.accepts(p, c.word, c.word[at:end], at) {
 			continue
 		}
 		depth := len(c.values)

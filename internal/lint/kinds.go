@@ -30,10 +30,10 @@ type Kind struct {
 var Kinds = []Kind{
 	// What the verb finds.
 	{"policy-missing", Error, "the policy does not exist",
-		"A key line names this policy, and every request of its key is refused.",
-		"Write the policy, or take the key line out."},
+		"A key whose line names this policy has every request refused.",
+		"Write the policy, correct the name, or take out the key line that names it."},
 	{"policy-unreadable", Error, "the policy cannot be read",
-		"The gate runs as the login user. A policy that this user cannot read allows nothing.",
+		"The gate reads a policy as the login user, and only from a regular file. One that cannot be read so allows nothing.",
 		"Give the file mode 0644, and the folders above it mode 0755."},
 	{"policy-unsafe", Error, "somebody else than root may write the policy",
 		"Whoever may write a policy, or a folder above it, may run what he likes with the key. The gate does not use such a file.",
@@ -54,7 +54,7 @@ var Kinds = []Kind{
 		"A file that was named, or a link that leads nowhere, was meant to say something. The gate refuses every request.",
 		"Write the file, or remove the option or the link."},
 	{"config-unreadable", Error, "the configuration cannot be read",
-		"The gate runs as the login user. Without its configuration it refuses every request.",
+		"The gate reads it as the login user, and only from a regular file. Without its configuration it refuses every request.",
 		"Give the file mode 0644, and the folders above it mode 0755."},
 	{"config-unsafe", Error, "somebody else than root may write the configuration",
 		"It says where programs are looked up and what is recorded. The gate does not use such a file.",
@@ -162,6 +162,10 @@ var Kinds = []Kind{
 	{"env-dangerous", Warning, "a variable of env runs other code",
 		"Programs load or run what this variable names.",
 		"Leave it out, or name only what root alone can write."},
+	{"pass-env-unknown", Warning, "the client chooses a variable that is not known to be harmless",
+		"Programs run, load, read or write what some variables name, and no list of those is whole; so each is told that is not known to be read " +
+			"as a mere word or number.",
+		"Look the variable up in the manual of the program. Leave it out, give it a fixed value in env, or accept this."},
 	{"cwd-missing", Warning, "the folder of cwd does not exist",
 		"The rule's requests end with status 69.",
 		"Make the folder, or correct the path."},

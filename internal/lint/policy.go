@@ -52,6 +52,9 @@ func (l *linter) conditions() {
 	}
 }
 
+// ofPolicy are the kinds that are about no rule, beside those that the verb finds.
+const ofPolicy = "no-rules no-tests users-unknown from-everything expired expires-soon never-expires"
+
 // accepted looks at what is accepted, once all has been found.
 func (l *linter) accepted() {
 	l.acceptList(nil, l.policy.Accept, []any{"accept"})
@@ -74,6 +77,8 @@ func (l *linter) acceptList(rule *policy.Rule, ids []string, at []any) {
 			l.add("accept-unknown", rule, place, "no finding has the id "+quote(id), nearest(id))
 		case kind.Severity == Error:
 			l.add("accept-unknown", rule, place, quote(id)+" is an error, which cannot be accepted", "remove it, and correct what is found")
+		case rule != nil && (byVerb(id) || isListed(ofPolicy, id)):
+			l.add("accept-unneeded", rule, place, quote(id)+" is about the policy as a whole, so a rule cannot accept it", "accept it at the top, above the first [[allow]]")
 		case !l.used[accepted{number, id}] && !byVerb(id) && id != "accept-unneeded":
 			l.add("accept-unneeded", rule, place, quote(id)+" is accepted, but not found", "")
 		}

@@ -15,6 +15,9 @@ const (
 	searches = "PATH LD_LIBRARY_PATH GCONV_PATH PERL5LIB PERLLIB PYTHONPATH RUBYLIB NODE_PATH"
 )
 
+// harmless are variables of a client's of which programs read nothing but a word or a number.
+const harmless = "GIT_PROTOCOL COLORTERM COLUMNS LINES NO_COLOR FORCE_COLOR CLICOLOR CLICOLOR_FORCE"
+
 // everybodys are folders in which anybody, or the account itself, may put a program.
 var everybodys = [...]string{"/tmp", "/var/tmp", "/dev/shm", "/home", "/root", "/run/user"}
 
@@ -29,6 +32,11 @@ func (l *linter) settings(rule *policy.Rule) {
 			l.searchPath(rule, v, at)
 		case isListed(loads, v.Name):
 			l.add("env-dangerous", rule, at, v.Name+" makes programs load or run what it names, "+quote(v.Value), "")
+		}
+	}
+	for i, name := range s.PassEnv {
+		if !isListed(harmless, name) {
+			l.add("pass-env-unknown", rule, l.inRule(rule, "pass_env", i), "the client chooses "+name+", and what the program does with it is not known", "")
 		}
 	}
 	if s.Dir != "" {

@@ -198,11 +198,23 @@ func (t *table) regex() Type {
 			"write RE2 syntax, which must be complete by itself")
 		return nil
 	}
-	if _, err := syntax.Parse(anchored(source), syntax.Perl); err != nil {
+	whole, err := syntax.Parse(anchored(source), syntax.Perl)
+	if err != nil {
 		t.fault("regex", `it holds a \Q that is never closed`, `close it with \E`)
 		return nil
 	}
-	return &expression{source: source}
+	states, longest := sizeOf(whole)
+	if states > maxStates {
+		t.fault("regex", fmt.Sprintf("with its counted repetitions written out it has more than %d states", maxStates),
+			"write * or + in place of a large count, or a smaller count: repetitions inside each other multiply")
+		return nil
+	}
+	before := t.r.states
+	if t.r.states += states; before <= maxAllStates && t.r.states > maxAllStates {
+		t.fault("regex", fmt.Sprintf("with this one the policy's regular expressions have more than %d states, their counted repetitions written out", maxAllStates),
+			"give rules that take the same one type at the top, in [args], and write smaller counts")
+	}
+	return &expression{source: source, states: states, longest: longest}
 }
 
 // path reads a subtree whose root and folder bind sets, because a relative root depends on the rule.

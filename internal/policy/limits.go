@@ -48,18 +48,41 @@ func (l *Limits) Words() []string {
 	if l.OfKey {
 		counted = " for the key"
 	}
-	add(l.Timeout > 0, "timeout", l.Timeout.String())
+	add(l.Timeout > 0, "timeout", Duration(l.Timeout))
 	add(l.Sessions > 0, "sessions", itoa(l.Sessions)+counted)
-	add(l.Rate.Times > 0, "rate", itoa(l.Rate.Times)+"/"+l.Rate.Window.String()+counted)
-	add(l.CPU > 0, "cpu", l.CPU.String())
-	add(l.Memory > 0, "memory", strconv.FormatInt(l.Memory, 10)+" bytes")
+	add(l.Rate.Times > 0, "rate", itoa(l.Rate.Times)+"/"+Duration(l.Rate.Window)+counted)
+	add(l.CPU > 0, "cpu", Duration(l.CPU))
+	add(l.Memory > 0, "memory", spelledSize(l.Memory))
 	add(l.Files > 0, "files", itoa(l.Files))
-	add(l.FileSize != 0, "file_size", strconv.FormatInt(max(l.FileSize, 0), 10)+" bytes")
+	add(l.FileSize != 0, "file_size", spelledSize(max(l.FileSize, 0)))
 	add(l.Processes > 0, "processes", itoa(l.Processes))
 	add(l.Nice > 0, "nice", itoa(l.Nice))
 	add(l.Kill, "on_disconnect", "kill")
 	return words
 }
+
+// Duration spells a time as a policy does: 10m, not 10m0s.
+func Duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// spelledSize spells a number of bytes as a policy does, in the largest unit that leaves no rest.
+func spelledSize(n int64) string {
+	unit := 0
+	for ; n > 0 && n%1024 == 0 && unit < len(sizeUnits); unit++ {
+		n /= 1024
+	}
+	return strconv.FormatInt(n, 10) + sizeUnits[max(unit-1, 0):unit]
+}
+
+const sizeUnits = "KMGT" // of 1024 each
 
 const (
 	maxDuration  = 366 * 24 * time.Hour
@@ -118,16 +141,20 @@ func (t *table) size(key string, to *int64, least int64) {
 	if !ok {
 		return
 	}
-	digits := strings.TrimRight(text, "KMGT")
+	digits := strings.TrimRight(text, sizeUnits)
 	shift := 0
 	if unit := text[len(digits):]; len(unit) == 1 {
-		shift = 10 * (1 + strings.Index("KMGT", unit))
+		shift = 10 * (1 + strings.Index(sizeUnits, unit))
 	} else if unit != "" {
 		digits = ""
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 || n > maxSize>>shift || n<<shift < least {
-		t.fault(key, fmt.Sprintf("%s is no size from %d bytes to 1024T", strconv.QuoteToASCII(text), least), `write one such as "512M" or "2G"`)
+		hint := `write a whole number and a unit, K, M, G or T, such as "512M" or "2G"`
+		if err == nil && n >= 0 && n <= maxSize>>shift {
+			hint = fmt.Sprintf("write %q or more: with less no program starts", spelledSize(least))
+		}
+		t.fault(key, fmt.Sprintf("%s is no size from %s to %s", strconv.QuoteToASCII(text), spelledSize(least), spelledSize(maxSize)), hint)
 		return
 	}
 	*to = n << shift
@@ -143,7 +170,13 @@ func (t *table) count(key string, to *int, low, high int64) {
 	}
 	n, ok := v.(int64)
 	if !ok || n < low || n > high {
-		t.fault(key, fmt.Sprintf("expected a whole number from %d to %d", low, high), "")
+		hint := "write it without quotes and without a fraction"
+		if ok && n < low {
+			hint = fmt.Sprintf("write %d or more; a limit that is left out bounds nothing", low)
+		} else if ok {
+			hint = fmt.Sprintf("write %d or less, or leave the limit out", high)
+		}
+		t.fault(key, fmt.Sprintf("expected a whole number from %d to %d", low, high), hint)
 		return
 	}
 	*to = int(n)

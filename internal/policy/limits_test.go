@@ -135,7 +135,7 @@ limits.sessions = 1
 		t.Fatal(faults.Render())
 	}
 	for i, want := range []string{
-		"timeout 1m30s, sessions 2 for the key, rate 6/1h0m0s for the key, cpu 2s, memory 67108864 bytes, files 9, file_size 0 bytes, processes 3, nice 1, on_disconnect kill",
+		"timeout 1m30s, sessions 2 for the key, rate 6/1h for the key, cpu 2s, memory 64M, files 9, file_size 0, processes 3, nice 1, on_disconnect kill",
 		"sessions 1 for the rule",
 	} {
 		if got := strings.Join(p.Rules[i].Settings.Limits.Words(), ", "); got != want {
@@ -144,5 +144,23 @@ limits.sessions = 1
 	}
 	if got := (&Limits{}).Words(); got != nil {
 		t.Errorf("none: %q", got)
+	}
+}
+
+// What limits are told as is what a policy would have, and means the same.
+func TestLimitsAreSpelledAsWritten(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Second: "1s", 90 * time.Second: "1m30s", time.Minute: "1m", 10 * time.Minute: "10m", time.Hour: "1h", time.Hour + time.Second: "1h0m1s",
+		time.Hour + time.Minute: "1h1m", 20 * time.Hour: "20h", 100 * time.Hour: "100h", 10 * time.Second: "10s", 1500 * time.Millisecond: "1.5s", maxDuration: "8784h",
+	} {
+		got := Duration(d)
+		if back, err := time.ParseDuration(got); got != want || err != nil || back != d {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0", 1: "1", 1023: "1023", 1024: "1K", 1536: "1536", 64 << 20: "64M", 3 << 29: "1536M", 2 << 30: "2G", 1 << 40: "1T", maxSize: "1024T"} {
+		if got := spelledSize(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
 	}
 }

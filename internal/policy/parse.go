@@ -56,7 +56,7 @@ func Parse(name, file string, text []byte) (*Policy, Faults) {
 			names[name] = i + 1
 		}
 	}
-	p.Tests = top.readTests(names)
+	p.Tests = top.readTests()
 	if faults := r.result(); faults != nil {
 		return nil, faults
 	}
@@ -205,34 +205,6 @@ func isEnvName(name string) bool {
 		}
 	}
 	return name != "" && len(name) <= 256
-}
-
-// checkPassed keeps a client from choosing what the gate itself sets, or what makes the dynamic loader (ld.so(8)), shells,
-// interpreters and git run other code. It catches slips; what else a program makes of a variable its manual says.
-func checkPassed(name string) error {
-	switch name {
-	case "HOME", "USER", "LOGNAME", "SHELL", "PATH", "TERM", "LANG", "SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY":
-		return fmt.Errorf("%s is set by the gate and cannot come from the client", name)
-	case "GIT_PROTOCOL":
-		return nil
-	case "BASH_ENV", "ENV", "IFS", "SHELLOPTS", "BASHOPTS", "PS4", "GCONV_PATH", "GLIBC_TUNABLES", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS":
-		return fmt.Errorf("%s makes programs run other code and cannot come from the client", name)
-	}
-	if strings.HasPrefix(name, "LC_") {
-		return fmt.Errorf("%s comes with a plain value without being passed", name)
-	}
-	for _, family := range []string{"LD_", "GIT_", "PERL", "PYTHON", "RUBY"} {
-		if strings.HasPrefix(name, family) {
-			return fmt.Errorf("%s can make programs run other code and cannot come from the client", name)
-		}
-	}
-	if strings.HasSuffix(name, "_RSH") {
-		return fmt.Errorf("%s makes programs run other code and cannot come from the client", name)
-	}
-	if !isEnvName(name) {
-		return fmt.Errorf("%s is no name of a variable", strconv.QuoteToASCII(name))
-	}
-	return nil
 }
 
 // ruleReader reads one [[allow]].

@@ -43,6 +43,13 @@ func (t *subtree) absolute(v string) (string, bool) {
 	return joinPath(t.dir, v), true
 }
 
+func (t *subtree) Steps(v string) int {
+	if len(v) > maxPath+1 {
+		return 0
+	}
+	return len(v)
+}
+
 func (t *subtree) Lies(v string, files Files) (Place, error) {
 	if !t.links {
 		return Place{}, nil
@@ -116,6 +123,14 @@ func joinPath(dir, name string) string {
 type glob struct{ pattern string }
 
 func (t *glob) Accepts(v string) bool { return globMatch(t.pattern, v) }
+
+// Steps: behind a star each byte may be compared with each of the pattern's.
+func (t *glob) Steps(v string) int {
+	if len(v) > maxPath {
+		return 0
+	}
+	return len(v) * len(t.pattern)
+}
 
 // Lies resolves the value, and of the pattern the folders before its first special character, so that a pattern below a link
 // such as /var/run still matches.

@@ -20,6 +20,8 @@ const (
 	maxElements   = 256      // words of one command, run or option
 	maxOptions    = 64       // options of one placeholder
 	maxRegex      = 4 << 10  // bytes of one regular expression
+	maxStates     = 16 << 10 // of one regular expression: what it is compiled to
+	maxAllStates  = 256 << 10
 	maxText       = 64 << 10 // bytes that a text value may be allowed to have: a whole request
 	maxChars      = 255      // bytes that a chars value may be allowed to have
 	maxEnv        = 256      // variables of env, and of pass_env

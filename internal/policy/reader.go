@@ -13,6 +13,7 @@ import (
 // matches struct fields without regard to case and picks among "path" and "PATH" at random, maps keep keys as they stand.
 type reader struct {
 	file, text string
+	states     int // of the regular expressions so far
 	faults     []reported
 }
 
@@ -21,7 +22,8 @@ func (r *reader) decode(text []byte) (*table, Faults) {
 	r.text = string(text)
 	if len(text) > MaxBytes {
 		f := at(r.file, r.text[:min(len(r.text), maxShown)], 0, 1)
-		f.Message = fmt.Sprintf("the file is %d bytes long, more than the %d that are read", len(text), MaxBytes)
+		f.Message = fmt.Sprintf("the file is longer than the %d MiB that are read", MaxBytes>>20)
+		f.Hint = "shorten it: one rule can stand for many, with a list of words or another type"
 		return nil, Faults{f}
 	}
 	if strings.HasPrefix(r.text, "\uFEFF") || strings.HasPrefix(r.text, "\xff\xfe") || strings.HasPrefix(r.text, "\xfe\xff") {
@@ -282,8 +284,15 @@ func suggest(key string, known []string) string {
 	if key == "deny" {
 		return "there are no deny rules: what no [[allow]] describes is denied"
 	}
-	if slices.Contains(policyKeys, key) && slices.Contains(known, "command") {
-		return key + " stands at the top of the policy, above the first [[allow]]"
+	inRule, inTest := slices.Contains(known, "command"), slices.Contains(known, "expect")
+	if meant := map[string]string{"from": "client_ip", "users": "user"}[key]; meant != "" && inTest {
+		return fmt.Sprintf("did you mean %q?", meant)
+	}
+	if slices.Contains(policyKeys, key) && (inRule || inTest) {
+		return key + " stands at the top of the policy, above the first [[allow]]" + map[bool]string{true: ", or in a rule"}[slices.Contains(ruleKeys, key)]
+	}
+	if slices.Contains(ruleKeys, key) && inTest {
+		return key + " is a key of a rule, below its [[allow]]"
 	}
 	best, distance := "", 3
 	for _, k := range known {

@@ -3,13 +3,14 @@ package policy
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"example.org/ssh-gate/internal/address"
 )
 
-// Test is one [[test]]: a request, and what it must lead to. check runs tests; the gate reads them, so that a misspelt one is a fault for
-// both, and passes them over.
+// Test is one [[test]]: a request, and what it must lead to. Its keys and types are read as strictly as all others; what it expects is
+// for check alone, which runs tests, so that a rule with a new name refuses no login for a test that still has the old one.
 type Test struct {
 	Number   int // counted from 1
 	Request  string
@@ -33,6 +34,9 @@ const (
 	maxTests = 10_000
 )
 
+// ExpectHint says what a test may expect.
+const ExpectHint = `write "deny", "allow", the name of a rule, or the words that are executed, such as ["/usr/bin/uptime"]`
+
 // String is the expectation as a policy spells it, in printable text.
 func (e *Expect) String() string {
 	switch {
@@ -46,8 +50,8 @@ func (e *Expect) String() string {
 	return quoteAll(e.Argv, " ")
 }
 
-// readTests reads all [[test]]. rules has the names of the policy's rules.
-func (t *table) readTests(rules map[string]int) []Test {
+// readTests reads all [[test]].
+func (t *table) readTests() []Test {
 	list := t.tables("test")
 	if len(list) > maxTests {
 		t.fault("test", fmt.Sprintf("the policy has %d tests, more than %d", len(list), maxTests), "")
@@ -70,37 +74,40 @@ func (t *table) readTests(rules map[string]int) []Test {
 				own.fault("client_ip", strconv.QuoteToASCII(ip)+" is no address", `write one such as "203.0.113.7"`)
 			}
 		}
-		own.expect(&test.Expect, rules)
+		own.expect(&test.Expect)
 	}
 	return tests
 }
 
-func (t *table) expect(e *Expect, rules map[string]int) {
-	const hint = `write "deny", "allow", the name of a rule, or the words that are executed, such as ["/usr/bin/uptime"]`
+func (t *table) expect(e *Expect) {
 	if _, isList := t.m["expect"].([]any); isList {
 		words, ok := t.strs("expect", maxElements)
 		if ok && (len(words) == 0 || !cleanPath(words[0])) {
-			t.fault("expect", "the first of the words that are executed is the program's absolute path", hint)
+			t.fault("expect", "the first of the words that are executed is the program's absolute path", ExpectHint)
 		}
 		e.Argv = words
 		return
 	}
 	if !t.has("expect") {
-		t.r.fault(t.at, atKey, "the test expects nothing", hint)
+		t.r.fault(t.at, atKey, "the test expects nothing", ExpectHint)
 		return
 	}
-	word, ok := t.str("expect")
-	if !ok {
+	if _, isString := t.m["expect"].(string); !isString {
+		t.fault("expect", "expected a string or a list of strings, found "+typeName(t.m["expect"]), ExpectHint)
 		return
 	}
+	word, _ := t.str("expect")
 	switch word {
 	case expectDeny:
 		e.Deny = true
 	case expectAllow:
 		e.Allow = true
 	default:
-		if _, known := rules[word]; !known {
-			t.fault("expect", "no rule has the name "+strconv.QuoteToASCII(word), hint)
+		switch {
+		case strings.HasPrefix(word, "#"):
+			t.fault("expect", strconv.QuoteToASCII(word)+" is no name of a rule, but the place of one", "give the rule a name, and expect that")
+		case !IsName(word):
+			t.fault("expect", strconv.QuoteToASCII(word)+" is no name of a rule", ExpectHint)
 		}
 		e.Rule = word
 	}

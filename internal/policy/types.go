@@ -17,6 +17,8 @@ import (
 type Type interface {
 	// Accepts says whether the whole value is of the type. The value is valid UTF-8.
 	Accepts(value string) bool
+	// Steps is how much work Accepts is at most, in looks at a byte or what takes about as long.
+	Steps(value string) int
 	// Guarded types take no value at the beginning of a word that begins with "-".
 	Guarded() bool
 	// String describes the type for people, in printable text.
@@ -66,6 +68,7 @@ const (
 type oneOf struct{ words []string }
 
 func (t *oneOf) Accepts(v string) bool { return slices.Contains(t.words, v) }
+func (t *oneOf) Steps(v string) int    { return len(t.words) + len(v)/16 }
 func (t *oneOf) Guarded() bool         { return false }
 func (t *oneOf) String() string {
 	quoted := make([]string, len(t.words))
@@ -89,12 +92,19 @@ func (t *oneOf) Value() any { return t.words }
 // integer is { int = [min, max] }.
 type integer struct{ min, max int64 }
 
+// maxDigits is how many bytes an int64 has at most. ParseInt copies what it refuses, however long.
+const maxDigits = 20
+
 func (t *integer) Accepts(v string) bool {
+	if len(v) > maxDigits {
+		return false
+	}
 	n, err := strconv.ParseInt(v, 10, 64)
 	return err == nil && n >= t.min && n <= t.max && strconv.FormatInt(n, 10) == v
 }
-func (t *integer) Guarded() bool  { return false }
-func (t *integer) String() string { return fmt.Sprintf("a whole number from %d to %d", t.min, t.max) }
+func (t *integer) Steps(v string) int { return min(len(v), maxDigits) }
+func (t *integer) Guarded() bool      { return false }
+func (t *integer) String() string     { return fmt.Sprintf("a whole number from %d to %d", t.min, t.max) }
 func (t *integer) Words() string {
 	return strconv.FormatInt(t.min, 10) + ".." + strconv.FormatInt(t.max, 10)
 }
@@ -135,6 +145,12 @@ func (t *class) Accepts(v string) bool {
 	}
 	return !hasDots(v)
 }
+func (t *class) Steps(v string) int {
+	if len(v) > t.max {
+		return 0
+	}
+	return len(v) * (1 + len(t.ranges))
+}
 func (t *class) Guarded() bool { return true }
 func (t *class) String() string {
 	return fmt.Sprintf("%d to %d bytes of the characters %s", t.min, t.max, strconv.QuoteToASCII(t.text))
@@ -159,12 +175,17 @@ func hasDots(v string) bool {
 // expression is { regex = '...' }. It is compiled when the first value is held against it: most logins never need it.
 type expression struct {
 	source   string
+	states   int // instructions that it is compiled to, or somewhat more
+	longest  int // bytes that it takes at most
 	compiled *regexp.Regexp
 }
 
 // Accepts matches from the first byte to the last. Without the anchors the matcher would begin anew at every byte, which a counted
 // repetition makes thousands of times as dear.
 func (t *expression) Accepts(v string) bool {
+	if len(v) > t.longest {
+		return false
+	}
 	if t.compiled == nil {
 		re, err := regexp.Compile(anchored(t.source))
 		if err != nil {
@@ -177,6 +198,14 @@ func (t *expression) Accepts(v string) bool {
 
 // anchored is right only for a source that compiles alone, which "a)|(b" does not, and still does so in here, which "\Qa" does not.
 func anchored(source string) string { return `\A(?:` + source + `)\z` }
+
+// Steps: the matcher looks at each byte in each of the states at most.
+func (t *expression) Steps(v string) int {
+	if len(v) > t.longest {
+		return 0
+	}
+	return (1 + len(v)) * t.states
+}
 func (t *expression) Guarded() bool { return false }
 func (t *expression) String() string {
 	return "text that matches " + shownSource(t.source)
@@ -206,10 +235,11 @@ func (t *text) Accepts(v string) bool {
 	}
 	return utf8.ValidString(v)
 }
-func (t *text) Guarded() bool  { return true }
-func (t *text) String() string { return fmt.Sprintf("printable text of %d to %d bytes", t.min, t.max) }
-func (t *text) Words() string  { return "text of " + bounds(t.min, t.max, " bytes") }
-func (t *text) Value() any     { return map[string]any{"text": [2]int{t.min, t.max}} }
+func (t *text) Steps(v string) int { return min(len(v), t.max) }
+func (t *text) Guarded() bool      { return true }
+func (t *text) String() string     { return fmt.Sprintf("printable text of %d to %d bytes", t.min, t.max) }
+func (t *text) Words() string      { return "text of " + bounds(t.min, t.max, " bytes") }
+func (t *text) Value() any         { return map[string]any{"text": [2]int{t.min, t.max}} }
 
 // Options is { options = [...] }: the words of an element that repeats.
 type Options struct {
@@ -219,6 +249,7 @@ type Options struct {
 
 // Accepts is never asked: options are matched by words, not by text.
 func (t *Options) Accepts(string) bool { return false }
+func (t *Options) Steps(string) int    { return 0 }
 func (t *Options) Guarded() bool       { return false }
 func (t *Options) String() string {
 	quoted := make([]string, len(t.List))

@@ -231,9 +231,11 @@ func TestRegexMeansTheWholeValue(t *testing.T) {
 			continue
 		}
 		typ := &expression{source: source.String()}
-		if _, err := syntax.Parse(anchored(typ.source), syntax.Perl); err != nil {
+		whole, err := syntax.Parse(anchored(typ.source), syntax.Perl)
+		if err != nil {
 			continue // a policy with it is refused
 		}
+		typ.states, typ.longest = sizeOf(whole)
 		// Not by anchors, but by the longest of all matches from the beginning.
 		reference := regexp.MustCompile(typ.source)
 		reference.Longest()

@@ -1,0 +1,35 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPassed(t *testing.T) {
+	for _, name := range strings.Fields(`GIT_PROTOCOL COLORTERM COLUMNS STAGE FOO TZ CI SSH_ORIGINAL_COMMAND SSH_AUTH_SOCK http_proxy PATHS LESSON ENVIRONMENT editor Env LUA RSH X_RSHX`) {
+		if err := checkPassed(name); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+	for _, name := range strings.Fields(`HOME PATH TERM LANG LC_ALL SSH_TTY SHELL A-B
+		TAR_OPTIONS PROMPT_COMMAND _JAVA_OPTIONS JDK_JAVA_OPTIONS JAVA_TOOL_OPTIONS LESSOPEN LESSCLOSE PAGER MANPAGER EDITOR VISUAL BROWSER RSYNC_CONNECT_PROG RSYNC_RSH
+		MAKEFLAGS MAKEFILES LUA_INIT LUA_INIT_5_4 BORG_PASSCOMMAND BORG_RSH SVN_SSH CVS_RSH OPENSSL_CONF OPENSSL_MODULES DOTNET_STARTUP_HOOKS CLASSPATH NODE_PATH NODE_OPTIONS TMPDIR
+		LD_PRELOAD LD_LIBRARY_PATH _RLD_LIST DYLD_INSERT_LIBRARIES GIT_SSH GIT_SSH_COMMAND GIT_EXEC_PATH PERL5OPT PERL5LIB PERLIO_DEBUG PYTHONPATH PYTHONINSPECT RUBYOPT RUBYLIB
+		IFS CDPATH ENV BASH_ENV BASH_XTRACEFD PS4 GLOBIGNORE SHELLOPTS BASHOPTS FPATH NULLCMD READNULLCMD ZDOTDIR TMPPREFIX LOCALDOMAIN RES_OPTIONS HOSTALIASES NLSPATH PATH_LOCALE
+		KRB5_CONFIG TERMINFO TERMINFO_DIRS TERMPATH TERMCAP GCONV_PATH GLIBC_TUNABLES SSH_ASKPASS SUDO_ASKPASS SYSTEMD_PAGER SUDO_EDITOR XDG_CONFIG_HOME KUBECONFIG`) {
+		if err := checkPassed(name); err == nil {
+			t.Errorf("%s is taken from the client", name)
+		}
+	}
+}
+
+// Each name of the lists is a name, and stands there once.
+func TestPassedLists(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range strings.Fields(setByGate + " " + chooses + " " + choosesFamily + " " + choosesEnding) {
+		if !isEnvName(name) || seen[name] {
+			t.Errorf("%q", name)
+		}
+		seen[name] = true
+	}
+}
