@@ -229,7 +229,7 @@ func (o *opening) options() {
 
 // lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.
 func (o *opening) lookup(name string) *program {
-	for _, n := range []string{name, strings.TrimRight(name, "0123456789.-")} {
+	for _, n := range []string{name, versionless(name)} {
 		for _, p := range programsOf(n) {
 			among := o
 			if p.own {
@@ -242,6 +242,8 @@ func (o *opening) lookup(name string) *program {
 	}
 	return nil
 }
+
+func versionless(name string) string { return strings.TrimRight(name, "0123456789.-") }
 
 // own are the arguments before the first that is no option.
 func (o *opening) own() []slot {
@@ -446,7 +448,12 @@ func (o *opening) wrapper(depth int) bool {
 				o.say("no-containment", o.name+" gives "+quote(word)+" arguments that come by standard input, where nothing judges them", "")
 			}
 			inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+1:], note: o.note, told: o.told,
-				raised: o.raised || strings.Contains(lend, " "+o.name+" "), vars: append(o.vars[:len(o.vars):len(o.vars)], o.slots[:i]...)}
+				raised: o.raised || strings.Contains(lend, " "+o.name+" "), vars: o.vars}
+			for _, before := range o.slots[:i] {
+				if strings.Contains(before.leading(), "=") {
+					inner.vars = append(inner.vars[:len(inner.vars):len(inner.vars)], before)
+				}
+			}
 			before := *o
 			before.slots = o.slots[:i]
 			before.options()

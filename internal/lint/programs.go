@@ -64,6 +64,9 @@ type program struct {
 	pinned    int    // literal operands from which on a commander reads no standard input
 }
 
+// applets are programs that are many others: told nothing, they list them, and some read commands.
+const applets = "busybox toybox"
+
 // programs is public knowledge, from the programs' own manuals.
 var programs = [...]program{
 	// Shells and interpreters.
@@ -88,7 +91,7 @@ var programs = [...]program{
 		operands: "r", skip: 1, instead: "-e -f --regexp --file"},
 	{names: "bc", operands: "r"},
 	{names: "m4", style: interpreter, operands: "r"},
-	{names: "busybox toybox", style: wrapper},
+	{names: applets, style: wrapper},
 
 	// Editors and pagers.
 	{names: "sudoedit vi vim view rvim nvim nano pico emacs mg joe mcedit micro jed hx kak", style: commander, terminal: true,
