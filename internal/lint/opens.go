@@ -20,6 +20,9 @@ var (
 	values = [...]string{"sh", "x", "/bin/sh", "ProxyCommand=sh", "1", "exec=sh", ":sh"}
 )
 
+// startups are files of a home by which shells and sshd run what they say.
+var startups = [...]string{".bashrc", ".ssh/rc"}
+
 // opening judges what one command executes.
 type opening struct {
 	*linter
@@ -34,6 +37,8 @@ type opening struct {
 	runs    bool   // an option was told of by which it runs programs
 	raised  bool   // sudo or its like started it
 	vars    []slot // what stands before it: the variables that env, or sudo, gives it
+
+	writing bool // what is looked for names a file that is written, and the program starts in the home
 
 	note string          // behind every message
 	told map[string]bool // ids that are told once; nil where each is told as often as it is found
@@ -183,8 +188,25 @@ func (o *opening) judge(name string, v verdict, depth int) {
 		action.options()
 		action.operands()
 	}
+	o.saves()
 	o.receives()
 	o.pours()
+}
+
+// saves looks where a program writes a file into the home under the name that a URL ends in.
+func (o *opening) saves() {
+	if o.rule.Settings.Dir != "" || o.known.saves != "*" && !o.has(o.known.saves) || o.names(o.known.folder) || o.names(o.known.named) {
+		return
+	}
+	for i := range o.slots {
+		if s := &o.slots[i]; !o.isValue(i) && !strings.HasPrefix(s.leading(), "-") {
+			if word, ok := s.anyOf([]string{"http://x/.bashrc", s.leading() + ".bashrc"}); ok {
+				o.say("writes-anywhere", s.what()+", can be "+quote(word)+", which "+o.name+" saves as "+quote(".bashrc")+" in the account's home",
+					"write cwd, a folder that holds data only, or name the file")
+				return
+			}
+		}
+	}
 }
 
 // takeApart looks at the arguments as a program of this name reads its short options.
@@ -223,7 +245,9 @@ func (o *opening) subcommand() int {
 // options looks for the words of programs among the arguments.
 func (o *opening) options() {
 	o.runs = o.dangers(o.known.runs, "runs-programs", false) || o.dangers(o.known.obeys, "runs-programs", true)
+	o.writing = o.rule.Settings.Dir == ""
 	o.dangers(o.known.writes, "writes-anywhere", true)
+	o.writing = false
 	o.dangers(o.known.reads, "reads-anywhere", true)
 }
 
@@ -406,8 +430,11 @@ func (o *opening) commander() {
 	if o.rule.Settings.StdinNone || o.closed() || o.known.pinned > 0 && operands >= o.known.pinned {
 		return
 	}
-	o.say("opens-shell", o.name+" takes commands by its standard input, and some of them run programs",
-		`write stdin = "none", or name a script in run`)
+	does, hint := " takes commands by its standard input", `write stdin = "none", or name a script in run`
+	if o.known.terminal {
+		does, hint = " takes commands by its standard input or terminal", "name a script in run"
+	}
+	o.say("opens-shell", o.name+does+", and some of them run programs", hint)
 }
 
 // wrapper judges the command that a wrapper runs, and says whether there is one.
@@ -419,7 +446,11 @@ func (o *opening) wrapper(depth int) bool {
 			continue
 		}
 		if s.words == nil {
-			if text := s.Parts[0].Text; strings.HasPrefix(text, "-") || strings.Contains(text, "=") {
+			text := s.Parts[0].Text
+			if name, _, ok := strings.Cut(text, "="); ok && isListed(loads+" "+searches, name) && s.free(false) {
+				o.say("runs-programs", s.what()+", is in the value of "+quote(name)+", by which programs find what they run", "leave the variable out, or set it by env")
+			}
+			if strings.HasPrefix(text, "-") || strings.Contains(text, "=") {
 				continue
 			}
 			if skip > 0 {
@@ -632,6 +663,9 @@ func (o *opening) danger(danger string, file bool) string {
 	if file {
 		tails = paths[:]
 	}
+	if o.writing {
+		tails = append(tails[:len(tails):len(tails)], startups[:]...)
+	}
 	for i := range o.slots {
 		s := &o.slots[i]
 		if o.isValue(i) {
@@ -640,7 +674,11 @@ func (o *opening) danger(danger string, file bool) string {
 		if s.words != nil {
 			if slices.Contains(s.words, flag) {
 				if next := o.valueOf(i, flag, alone, file); next != nil {
-					return next.what() + ", is the value of " + quote(flag)
+					message := next.what() + ", is the value of " + quote(flag)
+					if name := next.startup(); o.writing && name != "" && !next.free(true) {
+						message += ", and can be " + quote(name) + " in the account's home"
+					}
+					return message
 				}
 			}
 			if o.letters != "" && flag[0] == '-' && len(s.words) == 1 && s.words[0] == "--" {
@@ -685,7 +723,7 @@ func (o *opening) valueOf(i int, flag string, alone, file bool) *slot {
 		if alone {
 			return nil
 		}
-		if i+1 < len(o.slots) && o.slots[i+1].free(file) {
+		if i+1 < len(o.slots) && (o.slots[i+1].free(file) || o.writing && o.slots[i+1].startup() != "") {
 			return &o.slots[i+1]
 		}
 		return nil
@@ -762,6 +800,9 @@ func (o *opening) operands() {
 		}
 		if word, ok := s.file(); ok {
 			o.say(id, s.what()+", can be "+quote(word), "")
+			told = id
+		} else if name := s.startup(); name != "" && id == "writes-anywhere" && o.rule.Settings.Dir == "" {
+			o.say(id, s.what()+", can be "+quote(name)+" in the account's home", "write cwd, a folder that holds data only")
 			told = id
 		} else if what := o.roots(s); what != "" && id == "writes-anywhere" {
 			o.say(id, s.what()+", lets the client write "+what, "name a folder that holds data only")
@@ -928,6 +969,12 @@ func (s *slot) file() (string, bool) {
 		return s.anyOf([]string{text + paths[2]})
 	}
 	return "", false
+}
+
+// startup is a file of the home which runs what it says at the next login, if the slot can name one without its folder.
+func (s *slot) startup() string {
+	word, _ := s.anyOf(startups[:])
+	return word
 }
 
 // bounded types take no text of the client's making.

@@ -42,7 +42,9 @@ type program struct {
 	archive  string // options that name a file with these names, in place of standard input; "*": the first operand does
 	folder   string // options that name the folder in place of the operand; without one of an archive it is the present folder
 	anyplace string // options with which absolute names in the archive lead elsewhere
-	pours    bool   // what it writes comes by standard input
+	saves    string // words, "*" for none, with which it writes a file named as a URL ends; unless a word of folder or named has a value
+	named    string
+	pours    bool // what it writes comes by standard input
 
 	holds string // words of a program behind which another one and its arguments stand
 
@@ -238,11 +240,11 @@ var programs = [...]program{
 		writes: "--target -t"},
 	{names: "rclone", runs: "--config --password-command --sftp-ssh --metadata-mapper", writes: "--log-file --config", operands: "rw"},
 	{names: "rsnapshot rdiff-backup duplicity unison", runs: "-c* --remote-schema --rsh --ssh-options -sshcmd", operands: "rw"},
-	{names: "curl", runs: "--engine",
+	{names: "curl", runs: "--engine", saves: "-O --remote-name --remote-name-all", folder: "--output-dir",
 		writes: "-o* -O! -D* -c* -J! -K* --output --output-dir --remote-name! --dump-header --cookie-jar --trace --trace-ascii " +
 			"--stderr --config --hsts --alt-svc --etag-save --libcurl",
 		reads: "-T* -F* -d* -E* --upload-file --data --data-binary --form --netrc-file file:*"},
-	{names: "wget wget2", runs: "--use-askpass --use_askpass",
+	{names: "wget wget2", runs: "--use-askpass --use_askpass", saves: "*", folder: "-P --directory-prefix", named: "-O --output-document",
 		writes: "-O* -o* -a* -P* -e* --output-document --output-file --append-output --directory-prefix --execute --config " +
 			"--save-cookies --warc-file",
 		reads: "-i* --input-file --post-file --body-file"},

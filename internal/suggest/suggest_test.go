@@ -160,7 +160,7 @@ func TestNoWordIsGuessed(t *testing.T) {
 		{"chpst -u app %s", false}, {"chpst %s", false}, {"java -jar /opt/%s", false}, {"expect /opt/%s", false}, {"/lib64/ld-linux-x86-64.so.2 /opt/%s", false},
 		{"npm run %s", false}, {"yarn %s", false}, {"bundle exec %s", false}, {"softlimit -m 5 %s", false}, {"torsocks %s", false}, {"xargs %s", false},
 		{"tar %s x.tar", false}, {"rake %s", false}, {"awk %s", false}, {"curl %s", true}, {"curl -o /srv/a/%s http://x/", true}, {"run-parts /srv/%s", false},
-		{"docker %s", false}, {"rpm -i /srv/a/%s", false}, {"gtar %s a", false}, {"insmod /srv/a/%s", false}, {"systemd-run %s", false}, {"python3.11 /opt/%s", false},
+		{"docker %s", false}, {"rpm -i /srv/a/%s", false}, {"gtar %s a", false}, {"insmod /srv/a/%s", false}, {"sort --compress-program=%s /srv/a", false}, {"split --filter=%s /srv/a", false}, {"curl --engine %s http://x/", false}, {"sort --key=%s /srv/a", true}, {"systemd-run %s", false}, {"python3.11 /opt/%s", false},
 		{"cat /srv/a/%s", true}, {"npmrun %s", true}, {"systemctl restart %s", true}, {"wc -l /srv/%s", true}, {"apt-cache show %s", true}, {"zfs snapshot tank@%s", true},
 	} {
 		var requests []string
