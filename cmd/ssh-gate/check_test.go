@@ -171,6 +171,17 @@ func TestKeyLinesOfAccounts(t *testing.T) {
 	if want := []string{"policy-without-key-line ssh-gate unused.toml", "key-line-without-policy alice authorized_keys", "key-line-unrestricted alice authorized_keys"}; !slices.Equal(list, want) || len(skipped) != 0 {
 		t.Errorf("%q, %q, want %q", list, skipped, want)
 	}
+	// What the policies accept of it is not told; errors are.
+	const accepting = "accept = [\"key-line-unrestricted\", \"policy-without-key-line\"]\n"
+	for _, name := range []string{"used", "unused"} {
+		check(t, os.WriteFile("/etc/ssh-gate/keys/"+name+".toml", []byte(accepting+good), 0o644))
+	}
+	if list, _ = found(asRoot()); !slices.Equal(list, []string{"key-line-without-policy alice authorized_keys"}) {
+		t.Errorf("%q is told of what the policies accept", list)
+	}
+	for _, name := range []string{"used", "unused"} {
+		check(t, os.WriteFile("/etc/ssh-gate/keys/"+name+".toml", []byte(good), 0o644))
+	}
 	// Calls that the gate would refuse, a shell before it, and a link that leads where the account cannot read.
 	carol.Write(t, ".ssh/authorized_keys", `command="/usr/bin/ssh-gate --kye used",restrict`+public+`command="cd /; /usr/bin/ssh-gate --key used",restrict`+public+`command="/usr/bin/ssh-gate --key ../used",restrict`+public)
 	list, skipped = found(asRoot())

@@ -109,7 +109,8 @@ type examination struct {
 	tests    int
 	skipped  []string // what could not be looked at
 
-	logins map[string]*policy.Rule // the rules for a login without a command, by the files of their policies
+	logins  map[string]*policy.Rule   // the rules for a login without a command, by the files of their policies
+	accepts map[string]*policy.Policy // those that accept anything, by their files
 }
 
 // newExamination reads the configuration, whose search path all else depends on. A fault of it is itself what is found, where the
@@ -284,6 +285,7 @@ func (e *examination) examine(f *listed) {
 		}
 		e.runTests(p)
 		e.noteLogin(f.File, p.Policy)
+		e.noteAccepts(f.File, p.Policy)
 		if !f.Pointed && closed(f.File) {
 			e.about("policy-unreadable", f.File, "its mode lets nobody read it but root, and the gate reads it as the login user")
 		}
@@ -542,10 +544,12 @@ type lintHost struct {
 	judged   map[string]error
 	resolved map[string]resolution
 	accounts map[string]bool
+	homes    []string // of those that somebody can log in to
 }
 
 func newLintHost(path []string) *lintHost {
-	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, map[string]resolution{}, accountNames()}
+	all, _ := session.Accounts()
+	return &lintHost{host.Files{Path: path}, map[string]string{}, map[string]error{}, map[string]resolution{}, accountNames(), loginHomes(all)}
 }
 
 // resolution is what a path leads to.
@@ -599,6 +603,7 @@ func (h *lintHost) Exists(path string) (bool, error) {
 }
 
 func (h *lintHost) Account(name string) bool { return h.accounts[name] }
+func (h *lintHost) Homes() []string          { return h.homes }
 func (h *lintHost) LandlockABI() int         { return confine.ABI() }
 
 func accountNames() map[string]bool {
@@ -609,3 +614,22 @@ func accountNames() map[string]bool {
 	}
 	return names
 }
+
+// loginHomes are the homes in which keys let somebody in: sshd asks for no key where the shell is none.
+func loginHomes(all []session.Account) []string {
+	var homes []string
+	for _, a := range all {
+		home := filepath.Clean(a.Home)
+		switch filepath.Base(a.Shell) {
+		case "nologin", "false", "sync", "halt", "shutdown":
+			continue
+		}
+		if filepath.IsAbs(home) && home != "/" && !slices.Contains(homes, home) && len(homes) < maxHomes {
+			homes = append(homes, home)
+		}
+	}
+	return homes
+}
+
+// maxHomes bounds the homes that the paths of policies are held against.
+const maxHomes = 10_000

@@ -71,7 +71,7 @@ func (e *examination) keyLines(files []listed) {
 		return
 	}
 	for i := range files {
-		if f := &files[i]; !f.Account && !byProof && !named[f.File] {
+		if f := &files[i]; !f.Account && !byProof && !named[f.File] && !e.isAccepted(f.File, "policy-without-key-line") {
 			e.about("policy-without-key-line", f.File, "no key line of an account of this host names it")
 		}
 	}
@@ -102,7 +102,11 @@ func (e *examination) tellKeyLine(file string, line *keyline.Line, id, message, 
 }
 
 func (e *examination) keyLine(file string, line *keyline.Line, call *forced.Call, target string) {
-	tell := func(id, message, hint string) { e.tellKeyLine(file, line, id, message, hint) }
+	tell := func(id, message, hint string) {
+		if !e.isAccepted(target, id) {
+			e.tellKeyLine(file, line, id, message, hint)
+		}
+	}
 	if target != "" {
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
 			tell("key-line-without-policy", "there is no "+target, "")
@@ -146,15 +150,34 @@ func (e *examination) noteLogin(file string, p *policy.Policy) {
 	}
 }
 
+// noteAccepts keeps a policy that accepts findings, for those about the key lines that name it.
+func (e *examination) noteAccepts(file string, p *policy.Policy) {
+	if len(p.Accept) == 0 {
+		return
+	}
+	if e.accepts == nil {
+		e.accepts = map[string]*policy.Policy{}
+	}
+	e.accepts[file] = p
+}
+
+// isAccepted says whether the policy of a key line accepts what is found about the line. All policies were examined before.
+func (e *examination) isAccepted(target, id string) bool {
+	kind, known := lint.Of(id)
+	p := e.accepts[target]
+	return known && p != nil && lint.Accepts(p, kind)
+}
+
 // loginElsewhere tells of a rule for a login without a command that is never asked for: where the gate is the login shell, the policy of
 // the account decides it. All policies were examined before.
 func (e *examination) loginElsewhere(file string, line *keyline.Line, account *session.Account, target string) {
 	rule := e.logins[target]
 	own := filepath.Join(policy.UsersDir, account.Name+".toml")
-	if rule == nil || !forced.IsGate(account.Shell) || e.logins[own] != nil {
+	const id = "key-line-login-elsewhere"
+	if rule == nil || !forced.IsGate(account.Shell) || e.logins[own] != nil || e.isAccepted(target, id) || slices.Contains(rule.Accept, id) {
 		return
 	}
-	e.tellKeyLine(file, line, "key-line-login-elsewhere", fmt.Sprintf("the rule %s of %s is not asked for a login without a command: %s decides it", rule.Label(), target, own),
+	e.tellKeyLine(file, line, id, fmt.Sprintf("the rule %s of %s is not asked for a login without a command: %s decides it", rule.Label(), target, own),
 		"write the rule into "+own)
 }
 

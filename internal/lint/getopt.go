@@ -10,7 +10,8 @@ import (
 // shorts says how programs read short options, in the words of getopt(3): letters that may stand together behind one dash, with : behind
 // one that has a value, attached or as the next argument, and :: behind one whose value can only be attached. A + in front ends the
 // options at the first argument that is none, ++ at the second; with ! the first argument may be letters without a dash, whose values
-// follow it. Of a program that is not here nothing is known: -xo is one word of it.
+// follow it. Behind a blank stand options of two letters, in the same words. Of a program that is not here nothing is known: -xo is one
+// word of it. Those of git are by its subcommands.
 var shorts = [...]struct{ names, letters string }{
 	// What runs a command: the options of that are not its own.
 	{"env", "+C:iS:u:v0"}, {"nice", "+0123456789n:"}, {"ionice", "+c:hn:p:P:tu:V"}, {"timeout", "+fk:ps:v"}, {"stdbuf", "+e:i:o:"},
@@ -31,8 +32,9 @@ var shorts = [...]struct{ names, letters string }{
 
 	// Files.
 	{"grep egrep fgrep zgrep", "0123456789A:aB:bC:cD:d:Ee:Ff:GHhIiLlm:nNoPqRrsTUuVvwX:xyZz"}, {"sort", "bcCdfghik:mMno:RrsS:t:T:uVyz"},
-	{"tar", "!0123456789Aab:BcC:def:F:Gg:hH:iI:jJkK:lL:MmnN:OopPRrSsT:tUuV:vWwX:xZz"},
+	{"tar gtar", "!0123456789Aab:BcC:def:F:Gg:hH:iI:jJkK:lL:MmnN:OopPRrSsT:tUuV:vWwX:xZz"},
 	{"bsdtar", "!0123456789ab:BcC:f:HhI:jJkLlmnOopPqrSs:tT:uUvwW:X:xyZz"}, {"cpio", "0AabBC:cD:dE:F:fH:I:iklLM:mnO:oprR:sStuvVW:"},
+	{"zip", "0123456789@AaBb:cCdDeEfFghIi:jJkKlLmMn:oO:P:qrR:s:St:TuUvVwWXx:yz$ TT: tt: sf sd sc so su sb sp: sv sU lf: la li db dc dd dg ds: du dv FF FS MM DF ic nw ws ll h2"},
 	{"unzip", "abCcd:DEFfhjKLlMnoP:pqtTuUvVWXZz:"}, {"gzip gunzip", "123456789ab:cdfhkLlMmNnqrS:tVv"},
 	{"zstd unzstd", "0123456789B:CcdD:fhklM:o:qrtT:Vv"},
 	{"split", "0123456789a:b:C:del:n:t:ux"}, {"csplit", "b:f:kn:qsz"}, {"shuf", "ei:n:o:rz"},
@@ -52,6 +54,11 @@ var shorts = [...]struct{ names, letters string }{
 	{"curl", "0123456#aA:b:Bc:C:d:D:e:E:fF:gGhH:iIjJK:klLm:MNno:OpP:qQ:r:RsSt:T:u:U:Vvw:X:x:Y:y:Zz:"},
 	{"wget", "46a:A:bB:cdD:e:EFghHi:I:kKl:Lmn:NO:o:P:pQ:qR:rSt:T:U:Vvw:X:xY:"},
 	{"nc netcat nc.traditional", "46bc:Ce:g:G:hi:I:klM:m:no:O:P:p:q:rs:StT:uUvw:X:x:zZ"}, {"ncat", "46c:Cd:e:g:G:hi:klm:no:p:s:tuUvw:x:z"},
+
+	{"git:clone", "46b:c:j:lno:qsu:v"}, {"git:fetch", "46afj:kmno:pPqtuv"}, {"git:pull", "46aefj:kmno:pqrs:StvX:"}, {"git:push", "46dfno:quv"},
+	{"git:rebase", "C:fiknmpqrs:S::vx:X:"}, {"git:difftool", "dgt:x:y"}, {"git:ls-remote", "hqbto:"}, {"git:archive", "0123456789lo:v"},
+	{"git:commit", "aC:c:eF:im:nopqsS::t:u::vz"}, {"git:tag", "adefF:ilm:n::su:v"}, {"git:format-patch", "kNno:pqsv:"},
+	{"git:grep", "A:aB:C:cEe:Ff:GHhIiLlm:nO::opPqrvWwz"}, {"git:add", "AefinNpuv"}, {"git:clean", "de:finqxX"}, {"git:status", "bsu::vz"},
 
 	// Services, packages and the system.
 	{"crontab", "ceilrsT:u:Vx:n:"}, {"at batch", "bcdf:lMmq:rt:u:vV"}, {"script", "aB:c:eE:fhI:m:O:o:qT:t::V"},
@@ -89,6 +96,7 @@ const (
 )
 
 func letterOf(letters string, c byte) letter {
+	letters, _, _ = strings.Cut(letters, " ")
 	i := strings.IndexByte(letters, c)
 	switch {
 	case i < 0 || c == ':' || c == '+' || c == '!':
@@ -99,6 +107,22 @@ func letterOf(letters string, c byte) letter {
 		return valued
 	}
 	return alone
+}
+
+// isBare says whether a letter has no value.
+func isBare(letters string, c byte) bool { return letterOf(letters, c) == alone }
+
+// pairOf says what two letters behind a dash are as one option.
+func pairOf(letters, pair string) letter {
+	_, pairs, _ := strings.Cut(letters, " ")
+	switch {
+	case len(pair) != 2 || pairs == "":
+	case isListed(pairs, pair+":"):
+		return valued
+	case isListed(pairs, pair):
+		return alone
+	}
+	return unknown
 }
 
 // unbundle takes options that stand together apart, as the program's getopt does: -vofile becomes -v, -o and file, and what is the value
@@ -173,12 +197,17 @@ func (s *slot) leading() string {
 // apart appends the options that stand together in a word, and says whether the next argument is the value of the last.
 func (s *slot) apart(letters, text string, out []slot) ([]slot, bool) {
 	literal := len(s.words) == 1
-	for k := 1; k < len(text); k++ {
-		switch rest := text[k+1:]; letterOf(letters, text[k]) {
+	for k, n := 1, 1; k < len(text); k += n {
+		n = 1
+		is := letterOf(letters, text[k])
+		if pair := pairOf(letters, text[k:min(k+2, len(text))]); pair != unknown {
+			is, n = pair, 2
+		}
+		switch rest := text[k+n:]; is {
 		case alone:
-			out = append(out, fixed("-"+text[k:k+1], false))
+			out = append(out, fixed("-"+text[k:k+n], false))
 		case valued:
-			out = append(out, fixed("-"+text[k:k+1], false))
+			out = append(out, fixed("-"+text[k:k+n], false))
 			switch {
 			case !literal:
 				return append(out, s.behind(rest, true)), false
@@ -246,7 +275,8 @@ func (s *slot) bundles(letters string) []string {
 
 func (s *slot) bundlesOf(letters string) []string {
 	var all []string
-	for i := range len(letters) {
+	singles, _, _ := strings.Cut(letters, " ")
+	for i := range len(singles) {
 		if letterOf(letters, letters[i]) == alone {
 			all = append(all, "-"+letters[i:i+1])
 		}

@@ -16,6 +16,8 @@ func TestUnbundle(t *testing.T) {
 		{"sudo -nu app ls -la", "-n -u <app ls -la"}, {"sudo -nuapp -H ls -la", "-n -u <app -H ls -la"}, {"timeout -k5 1 ls -la", "-k <5 1 ls -la"},
 		{"ssh -vl x host -4A ls -la", "-v -l <x host -4 -A ls -la"}, {"docker exec -itu x web ls -la", "exec -i -t -u <x web ls -la"},
 		{"python3.11 -Ic x -la", "-I -c <x -la"}, {"no-such-program -xo y", "-xo y"},
+		{"zip -qTT x a", "-q -TT <x a"}, {"zip -qTTx a", "-q -TT <x a"}, {"zip -qT a", "-q -T a"}, {"zip -qTT{t} a", "-q -TT <{t} a"}, {"zip -FSr a", "-FS -r a"}, {"zip -rs 5 a", "-r -s <5 a"},
+		{"git clone -qu x a", "clone -q -u <x a"}, {"git -C -qu clone -qux", "-C -qu clone -q -u <x"}, {"git log -qu x", "log -qu x"}, {"git push -qu x a", "push -q -u x a"},
 	} {
 		p := parse(t, "k", "[[allow]]\ncommand = '''"+c.command+"'''\n"+map[bool]string{true: "args.t = { text = [1, 9] }\n"}[strings.Contains(c.command, "{t}")])
 		elements := p.Rules[0].Patterns[0].Elements
@@ -25,7 +27,7 @@ func TestUnbundle(t *testing.T) {
 		}
 		program, _ := elements[0].Literal()
 		var got []string
-		for _, s := range unbundle(lettersOf(program), slots) {
+		for _, s := range apartAs(program, slots) {
 			got = append(got, map[bool]string{true: "<"}[s.value]+spelled(s))
 		}
 		if text := strings.Join(got, " "); text != c.want {
@@ -55,7 +57,12 @@ func TestShorts(t *testing.T) {
 			}
 			seen[name] = true
 		}
-		letters := strings.TrimLeft(s.letters, "+!")
+		letters, pairs, _ := strings.Cut(strings.TrimLeft(s.letters, "+!"), " ")
+		for _, pair := range strings.Fields(pairs) {
+			if len(strings.TrimSuffix(pair, ":")) != 2 || pairOf(s.letters, pair[:2]) == unknown {
+				t.Errorf("%s: %q is no pair of letters", s.names, pair)
+			}
+		}
 		if strings.ContainsAny(letters, "+! -") || strings.HasPrefix(letters, ":") || strings.Contains(letters, ":::") {
 			t.Errorf("%s: %q", s.names, s.letters)
 		}
@@ -65,4 +72,10 @@ func TestShorts(t *testing.T) {
 			}
 		}
 	}
+}
+
+func apartAs(program string, slots []slot) []slot {
+	o := opening{slots: slots}
+	o.takeApart(program)
+	return o.slots
 }

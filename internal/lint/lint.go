@@ -30,6 +30,8 @@ type Host interface {
 	Exists(path string) (bool, error)
 	// Account says whether there is a login user of this name.
 	Account(name string) bool
+	// Homes are the homes of the accounts that somebody can log in to.
+	Homes() []string
 	// LandlockABI is confine.ABI.
 	LandlockABI() int
 }
@@ -72,6 +74,7 @@ type linter struct {
 	programs map[string]verdict // by their names
 	there    map[string]bool    // by path
 	all      []string           // runs
+	home     []string           // homes
 }
 
 // suspicion is a finding whose place is not yet looked up.

@@ -56,6 +56,7 @@ func (h host) Script(path string) error { return h.Program(path) }
 
 func (h host) Exists(path string) (bool, error) { return !slices.Contains(h.absent, path), nil }
 func (h host) Account(name string) bool         { return !slices.Contains(h.absent, name) }
+func (h host) Homes() []string                  { return []string{"/root", "/data/people/u"} }
 func (h host) LandlockABI() int                 { return h.abi }
 
 // troubled is the host of the cases in testdata.

@@ -19,7 +19,7 @@ var oneTypes = map[string]string{
 var beside = append([]string{"takes-anything", "needs-privileges", "placeholder-ambiguous"}, quiet...)
 
 // TestOneRule: policies of one rule, a line each, with what is found of its program: ids, or "none" for those that are harmless, then the
-// command, and what else is in the rule.
+// command, and what else is in the rule, a line each.
 func TestOneRule(t *testing.T) {
 	const file = "testdata/programs.txt"
 	text, err := os.ReadFile(file)
@@ -36,7 +36,7 @@ func TestOneRule(t *testing.T) {
 			continue
 		}
 		command, more, _ := strings.Cut(rule, " ;; ")
-		source := "[[allow]]\ncommand = " + strconv.Quote(command) + "\n" + more + "\n"
+		source := "[[allow]]\ncommand = " + strconv.Quote(command) + "\n" + strings.ReplaceAll(more, " ;; ", "\n") + "\n"
 		typed := map[string]bool{}
 		for _, m := range placeholder.FindAllStringSubmatch(command, -1) {
 			if name := m[1]; oneTypes[name] != "" && !typed[name] {

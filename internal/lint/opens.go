@@ -16,9 +16,12 @@ const (
 
 // What an argument may be that opens a program: where it names a file, and where it names something to run.
 var (
-	paths  = [...]string{"/etc/shadow", "/root/.ssh/authorized_keys", "../../etc/passwd", "/tmp/x"}
+	paths  = [...]string{"/etc/shadow", "/root/.ssh/authorized_keys", "../../etc/passwd", "/tmp/x", "/home/x/.ssh/id_ed25519", "/var/spool/cron/x"}
 	values = [...]string{"sh", "x", "/bin/sh", "ProxyCommand=sh", "1", "exec=sh", ":sh"}
 )
+
+// startups are files of a home by which shells and sshd run what they say.
+var startups = [...]string{".bashrc", ".ssh/rc"}
 
 // opening judges what one command executes.
 type opening struct {
@@ -29,8 +32,16 @@ type opening struct {
 	slots []slot // its arguments
 	known *program
 
+	action  string // git and its subcommand, git:clone
 	letters string // its short options, as far as they are known
 	runs    bool   // an option was told of by which it runs programs
+	raised  bool   // sudo or its like started it
+	vars    []slot // what stands before it: the variables that env, or sudo, gives it
+
+	writing bool // what is looked for names a file that is written, and the program starts in the home
+
+	note string          // behind every message
+	told map[string]bool // ids that are told once; nil where each is told as often as it is found
 }
 
 // slot is one argument, or a run of them.
@@ -69,9 +80,60 @@ func appendSlots(slots []slot, e policy.Element) []slot {
 	return slots
 }
 
-// program looks a name up and judges by what is known of it. A shell is one by whatever name a link gives it; of anything else the
-// name says little outside the folders of the system.
+// program judges a program by its arguments; where the first may be one of several bundles without a dash, as tar's, by each of them.
 func (o *opening) program(name string, v verdict, depth int) {
+	if !strings.HasPrefix(lettersOf(name), "!") || len(o.slots) == 0 || len(o.slots[0].words) == 1 {
+		o.judge(name, v, depth)
+		return
+	}
+	first, as := o.slots[0], *o
+	with := func(word string) {
+		each := as
+		each.slots = append([]slot{fixed(word, false)}, as.slots[1:]...)
+		if first.Repeat == policy.AnyNumber || first.Repeat == policy.AtLeastOne {
+			each.slots = append([]slot{fixed(word, false)}, as.slots...)
+		}
+		if each.judge(name, v, depth); first.words == nil && each.known != nil && len(each.slots) > 1 {
+			each.handed(first.what(), word)
+		}
+	}
+	for _, word := range first.words {
+		with(word)
+	}
+	if first.words != nil {
+		return
+	}
+	as.told = map[string]bool{}
+	each := as
+	each.judge(name, v, depth)
+	for _, tail := range [...]string{"If", "I", "Ff", "F", "f", "fC", "C", "Tf", "T", "fI", "fF", ""} {
+		for _, mode := range [...]string{"c", "x", "t", ""} {
+			for _, more := range [...]string{"", "z", "v", "vz", "zv"} {
+				if word := mode + more + tail; word != "" && len(as.told) < 3 && first.takes(word) {
+					as.note = ", where " + first.name() + " is " + quote(word)
+					with(word)
+					break
+				}
+			}
+		}
+	}
+}
+
+// handed looks for options without a dash that run whatever stands behind them.
+func (o *opening) handed(what, word string) {
+	for i := range len(word) {
+		if flag := "-" + word[i:i+1]; isListed(o.known.runs, flag+"*") {
+			o.note = ""
+			o.say("runs-programs", what+", can be "+quote(word)+", options without a dash, of which "+quote(flag)+" runs an argument behind it",
+				"write the letters out, or list those that are wanted")
+			return
+		}
+	}
+}
+
+// judge looks a name up and judges by what is known of it. A shell is one by whatever name a link gives it; of anything else the
+// name says little outside the folders of the system.
+func (o *opening) judge(name string, v verdict, depth int) {
 	as, whole := name, o.slots
 	o.takeApart(as)
 	known := o.lookup(as)
@@ -120,26 +182,78 @@ func (o *opening) program(name string, v verdict, depth int) {
 	o.inside(depth)
 	o.options()
 	o.operands()
+	for _, more := range programsOf(o.action) {
+		action := *o
+		action.known = more
+		action.options()
+		action.operands()
+	}
+	o.saves()
 	o.receives()
 	o.pours()
 }
 
+// saves looks where a program writes a file into the home under the name that a URL ends in.
+func (o *opening) saves() {
+	if o.rule.Settings.Dir != "" || o.known.saves != "*" && !o.has(o.known.saves) || o.names(o.known.folder) || o.names(o.known.named) {
+		return
+	}
+	for i := range o.slots {
+		if s := &o.slots[i]; !o.isValue(i) && !strings.HasPrefix(s.leading(), "-") {
+			if word, ok := s.anyOf([]string{"http://x/.bashrc", s.leading() + ".bashrc"}); ok {
+				o.say("writes-anywhere", s.what()+", can be "+quote(word)+", which "+o.name+" saves as "+quote(".bashrc")+" in the account's home",
+					"write cwd, a folder that holds data only, or name the file")
+				return
+			}
+		}
+	}
+}
+
 // takeApart looks at the arguments as a program of this name reads its short options.
 func (o *opening) takeApart(name string) {
+	from := 0
+	if name == "git" {
+		from = o.subcommand()
+		if from == 0 {
+			return
+		}
+		name += ":" + o.slots[from-1].words[0]
+		o.action = name
+	}
 	o.letters = lettersOf(name)
-	o.slots = unbundle(o.letters, o.slots)
+	o.slots = append(o.slots[:from:from], unbundle(o.letters, o.slots[from:])...)
+}
+
+// subcommand is the place behind git's subcommand; 0 where none is written out.
+func (o *opening) subcommand() int {
+	for i := 0; i < len(o.slots); i++ {
+		s := &o.slots[i]
+		switch {
+		case len(s.words) != 1:
+			if s.words == nil && !strings.HasPrefix(s.leading(), "-") {
+				return 0
+			}
+		case isListed("-C -c --git-dir --work-tree --exec-path --namespace --config-env", s.words[0]):
+			i++
+		case !strings.HasPrefix(s.words[0], "-"):
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // options looks for the words of programs among the arguments.
 func (o *opening) options() {
 	o.runs = o.dangers(o.known.runs, "runs-programs", false) || o.dangers(o.known.obeys, "runs-programs", true)
+	o.writing = o.rule.Settings.Dir == ""
 	o.dangers(o.known.writes, "writes-anywhere", true)
+	o.writing = false
 	o.dangers(o.known.reads, "reads-anywhere", true)
 }
 
 // lookup finds a program by its name, or by its name without a version: python3.11, lua5.4, gcc-12.
 func (o *opening) lookup(name string) *program {
-	for _, n := range []string{name, strings.TrimRight(name, "0123456789.-")} {
+	for _, n := range []string{name, versionless(name)} {
 		for _, p := range programsOf(n) {
 			among := o
 			if p.own {
@@ -152,6 +266,8 @@ func (o *opening) lookup(name string) *program {
 	}
 	return nil
 }
+
+func versionless(name string) string { return strings.TrimRight(name, "0123456789.-") }
 
 // own are the arguments before the first that is no option.
 func (o *opening) own() []slot {
@@ -185,7 +301,11 @@ func (o *opening) closed() bool { return o.has(o.known.closed) || o.env(o.known.
 
 // env says whether a variable of the rule is one of these, NAME=value.
 func (o *opening) env(list string) bool {
-	return slices.ContainsFunc(o.rule.Settings.Env, func(v policy.EnvVar) bool { return isListed(list, v.Name+"="+v.Value) })
+	before := opening{slots: o.vars}
+	if o.raised { // sudo passes the rule's variables on to nobody
+		return before.has(list)
+	}
+	return before.has(list) || slices.ContainsFunc(o.rule.Settings.Env, func(v policy.EnvVar) bool { return isListed(list, v.Name+"="+v.Value) })
 }
 
 // interpreter looks for the code, or the file of code, that is run.
@@ -303,11 +423,18 @@ func (o *opening) commander() {
 			operands++
 		}
 	}
+	if o.known.terminal && !o.closed() && o.rule.Settings.StdinNone {
+		o.pager() // it asks the terminal, whatever its standard input is
+		return
+	}
 	if o.rule.Settings.StdinNone || o.closed() || o.known.pinned > 0 && operands >= o.known.pinned {
 		return
 	}
-	o.say("opens-shell", o.name+" takes commands by its standard input, and some of them run programs",
-		`write stdin = "none", or name a script in run`)
+	does, hint := " takes commands by its standard input", `write stdin = "none", or name a script in run`
+	if o.known.terminal {
+		does, hint = " takes commands by its standard input or terminal", "name a script in run"
+	}
+	o.say("opens-shell", o.name+does+", and some of them run programs", hint)
 }
 
 // wrapper judges the command that a wrapper runs, and says whether there is one.
@@ -319,7 +446,11 @@ func (o *opening) wrapper(depth int) bool {
 			continue
 		}
 		if s.words == nil {
-			if text := s.Parts[0].Text; strings.HasPrefix(text, "-") || strings.Contains(text, "=") {
+			text := s.Parts[0].Text
+			if name, _, ok := strings.Cut(text, "="); ok && isListed(loads+" "+searches, name) && s.free(false) {
+				o.say("runs-programs", s.what()+", is in the value of "+quote(name)+", by which programs find what they run", "leave the variable out, or set it by env")
+			}
+			if strings.HasPrefix(text, "-") || strings.Contains(text, "=") {
 				continue
 			}
 			if skip > 0 {
@@ -347,7 +478,13 @@ func (o *opening) wrapper(depth int) bool {
 			if o.known.feeds && !o.rule.Settings.StdinNone {
 				o.say("no-containment", o.name+" gives "+quote(word)+" arguments that come by standard input, where nothing judges them", "")
 			}
-			inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+1:]}
+			inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+1:], note: o.note, told: o.told,
+				raised: o.raised || strings.Contains(lend, " "+o.name+" "), vars: o.vars}
+			for _, before := range o.slots[:i] {
+				if strings.Contains(before.leading(), "=") {
+					inner.vars = append(inner.vars[:len(inner.vars):len(inner.vars)], before)
+				}
+			}
 			before := *o
 			before.slots = o.slots[:i]
 			before.options()
@@ -434,7 +571,7 @@ func (o *opening) inside(depth int) {
 		if len(o.slots[i].words) != 1 || !isListed(o.known.holds, o.slots[i].words[0]) || len(command.words) != 1 || depth >= maxWrapped {
 			continue
 		}
-		inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+2:]}
+		inner := opening{linter: o.linter, rule: o.rule, at: o.at, slots: o.slots[i+2:], note: o.note, told: o.told, raised: o.raised, vars: o.vars}
 		if end := slices.IndexFunc(inner.slots, func(s slot) bool { return len(s.words) == 1 && (s.words[0] == ";" || s.words[0] == "+") }); end >= 0 {
 			inner.slots = inner.slots[:end]
 		}
@@ -458,10 +595,24 @@ func (o *opening) pages() bool {
 }
 
 func (o *opening) pager() {
-	if !o.closed() {
-		o.say("starts-pager", o.name+" shows its output by a pager where the client has a terminal",
-			"close it by "+spell(o.known.closed)+", among the arguments or in env")
+	if o.closed() {
+		return
 	}
+	does, hint := o.name+" shows its output by a pager", "close it by "+spell(o.known.closed)+", among the arguments or in env"
+	if o.known.terminal {
+		does = o.name + " opens a shell at the press of a key"
+	}
+	if o.known.closed == "" {
+		hint = "name a script in run"
+	}
+	if o.raised && o.rule.Settings.Keep { // with other rights than the client's: a shell, not a nuisance
+		if strings.Contains(o.known.closed, "=") {
+			hint = "close it by " + spell(o.known.closed) + ", among the arguments or by env behind sudo, which passes no variables on"
+		}
+		o.say("opens-shell", does+" where the client has a terminal, with the rights of another account", hint)
+		return
+	}
+	o.say("starts-pager", does+" where the client has a terminal", hint)
 }
 
 // spell lists words for people.
@@ -502,11 +653,18 @@ func (o *opening) dangers(list, id string, file bool) bool {
 func (o *opening) danger(danger string, file bool) string {
 	flag := strings.TrimRight(danger, "*!")
 	attached, alone := strings.HasSuffix(danger, "*"), strings.HasSuffix(danger, "!")
-	short := len(flag) == 2 && flag[0] == '-' && letterOf(o.letters, flag[1]) != unknown
+	short := len(flag) == 2 && flag[0] == '-' && letterOf(o.letters, flag[1]) != unknown ||
+		len(flag) == 3 && flag[0] == '-' && pairOf(o.letters, flag[1:]) != unknown
+	if o.name == "git" && len(flag) == 2 && !alone && isBare(o.letters, flag[1]) {
+		return "" // of this subcommand it has no value
+	}
 	attached = attached || short && !alone
 	tails := values[:]
 	if file {
 		tails = paths[:]
+	}
+	if o.writing {
+		tails = append(tails[:len(tails):len(tails)], startups[:]...)
 	}
 	for i := range o.slots {
 		s := &o.slots[i]
@@ -516,7 +674,11 @@ func (o *opening) danger(danger string, file bool) string {
 		if s.words != nil {
 			if slices.Contains(s.words, flag) {
 				if next := o.valueOf(i, flag, alone, file); next != nil {
-					return next.what() + ", is the value of " + quote(flag)
+					message := next.what() + ", is the value of " + quote(flag)
+					if name := next.startup(); o.writing && name != "" && !next.free(true) {
+						message += ", and can be " + quote(name) + " in the account's home"
+					}
+					return message
 				}
 			}
 			if o.letters != "" && flag[0] == '-' && len(s.words) == 1 && s.words[0] == "--" {
@@ -561,7 +723,7 @@ func (o *opening) valueOf(i int, flag string, alone, file bool) *slot {
 		if alone {
 			return nil
 		}
-		if i+1 < len(o.slots) && o.slots[i+1].free(file) {
+		if i+1 < len(o.slots) && (o.slots[i+1].free(file) || o.writing && o.slots[i+1].startup() != "") {
 			return &o.slots[i+1]
 		}
 		return nil
@@ -638,6 +800,9 @@ func (o *opening) operands() {
 		}
 		if word, ok := s.file(); ok {
 			o.say(id, s.what()+", can be "+quote(word), "")
+			told = id
+		} else if name := s.startup(); name != "" && id == "writes-anywhere" && o.rule.Settings.Dir == "" {
+			o.say(id, s.what()+", can be "+quote(name)+" in the account's home", "write cwd, a folder that holds data only")
 			told = id
 		} else if what := o.roots(s); what != "" && id == "writes-anywhere" {
 			o.say(id, s.what()+", lets the client write "+what, "name a folder that holds data only")
@@ -806,6 +971,12 @@ func (s *slot) file() (string, bool) {
 	return "", false
 }
 
+// startup is a file of the home which runs what it says at the next login, if the slot can name one without its folder.
+func (s *slot) startup() string {
+	word, _ := s.anyOf(startups[:])
+	return word
+}
+
 // bounded types take no text of the client's making.
 func bounded(t policy.Type) bool {
 	key := policy.FormOf(t).Key
@@ -829,6 +1000,12 @@ func (s *slot) takes(word string) bool {
 		return slices.Contains(s.words, word)
 	}
 	return s.free(false) && decide.Takes(s.Parts, word)
+}
+
+// name is the placeholder that is free in the slot.
+func (s *slot) name() string {
+	name, _, _ := strings.Cut(s.what(), ",")
+	return name
 }
 
 func (s *slot) anyOf(words []string) (string, bool) {
@@ -877,22 +1054,105 @@ func shorten(s string) string {
 }
 
 // say tells what a program opens, as far as the kernel does not hold it: a confined program reads and writes nothing but what its rule
-// names, and executes nothing but itself and what execute names.
+// names, and executes nothing but itself and what execute names. Where that is every home, or the settings of the host, it holds nothing.
 func (o *opening) say(id, message, hint string) {
 	c := o.rule.Settings.Confine
-	held := c != nil && !c.Fallback
-	switch {
-	case !held:
-	case id == "opens-shell" && !o.executesShells(c):
-		id, hint = "opens-shell-confined", ""
-	case id == "opens-shell" || id == "runs-programs" && o.executesShells(c):
-	default:
-		return
+	held, shells := c != nil && !c.Fallback, c != nil && o.executesShells(c)
+	if held {
+		reached := ""
+		switch id {
+		case "writes-anywhere":
+			reached = o.reaches(o.rule, "write")
+		case "opens-shell", "reads-anywhere", "no-containment":
+			if reached = o.reaches(o.rule, "write"); reached == "" {
+				reached = o.reaches(o.rule, "read")
+			}
+		}
+		switch {
+		case reached != "":
+			message += "; that it is confined is no bound, for it may " + reached
+			if hint == "" {
+				hint = "let confine and access name folders that hold data only"
+			}
+		case id == "opens-shell" && !shells:
+			id, hint = "opens-shell-confined", ""
+		case shells && (id == "opens-shell" || id == "runs-programs" || id == "starts-pager"):
+		default:
+			return
+		}
 	}
+	if o.told != nil {
+		if o.told[id] {
+			return
+		}
+		o.told[id] = true
+	}
+	message += o.note
 	if o.rule.Settings.Keep && id != "starts-pager" {
 		message += `; and privileges = "keep" lets what it runs gain privileges`
 	}
 	o.add(id, o.rule, o.at, message, hint)
+}
+
+// everything are folders that hold every home, or what the whole host is set up by: who may reach one of them whole reaches keys.
+var everything = [...]string{"/home", "/root", "/etc", "/var"}
+
+// reaches says what bounds nothing of what a rule's program may read or write, as confine has it or the access of a placeholder: / and
+// whatever else holds all homes, /etc or /var. What may be written may be read.
+func (l *linter) reaches(rule *policy.Rule, access string) string {
+	c := rule.Settings.Confine
+	roots := slices.Clone(c.Write)
+	if access == "read" {
+		roots = append(roots, c.Read...)
+	}
+	var values func(e *policy.Element)
+	values = func(e *policy.Element) {
+		if options, ok := typeOf(e).(*policy.Options); ok {
+			for _, option := range options.List {
+				for i := range option.Elements {
+					values(&option.Elements[i])
+				}
+			}
+			return
+		}
+		for _, p := range e.Parts {
+			if p.Name == "" {
+				continue
+			}
+			if form := policy.FormOf(p.Type); form.Access == policy.Write || form.Access == policy.Read && access == "read" {
+				roots = append(roots, path.Join(rule.Settings.Dir, form.Root))
+			}
+		}
+	}
+	for i := range rule.Patterns {
+		for k := range rule.Patterns[i].Elements {
+			values(&rule.Patterns[i].Elements[k])
+		}
+	}
+	for _, root := range roots {
+		for _, whole := range everything {
+			if covers(root, whole) {
+				return access + " " + quote(root) + l.holding(root)
+			}
+		}
+		for _, home := range l.homes() {
+			if root != home && covers(root, home) {
+				return access + " " + quote(root) + l.holding(root)
+			}
+		}
+	}
+	return ""
+}
+
+// holding says what lies in a folder that bounds nothing.
+func (l *linter) holding(root string) string {
+	switch root {
+	case "/":
+		return ", which is all there is"
+	case "/etc", "/var":
+		return ", which holds what the host is set up by"
+	}
+	return ", which holds the homes of accounts"
 }
 
 // executesShells says whether what a confined program may execute holds shells.
@@ -901,4 +1161,12 @@ func (o *opening) executesShells(c *policy.Confine) bool {
 		known := o.lookup(path.Base(p))
 		return known != nil && known.style == interpreter || isListed("/ /usr /bin /usr/bin /usr/local /usr/local/bin /sbin /usr/sbin", p)
 	})
+}
+
+// homes are the homes of accounts that anybody can log in to.
+func (l *linter) homes() []string {
+	if l.home == nil {
+		l.home = append([]string{}, l.host.Homes()...)
+	}
+	return l.home
 }

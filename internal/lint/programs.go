@@ -42,7 +42,9 @@ type program struct {
 	archive  string // options that name a file with these names, in place of standard input; "*": the first operand does
 	folder   string // options that name the folder in place of the operand; without one of an archive it is the present folder
 	anyplace string // options with which absolute names in the archive lead elsewhere
-	pours    bool   // what it writes comes by standard input
+	saves    string // words, "*" for none, with which it writes a file named as a URL ends; unless a word of folder or named has a value
+	named    string
+	pours    bool // what it writes comes by standard input
 
 	holds string // words of a program behind which another one and its arguments stand
 
@@ -60,8 +62,12 @@ type program struct {
 	pagerWith string // words with which a program starts a pager; "*": with any
 	edits     string // words with which a program starts an editor, those of a kind between commas
 	unedited  string // words, or NAME=value of env, that keep it from that
+	terminal  bool   // it takes commands from the terminal, so that standard input says nothing
 	pinned    int    // literal operands from which on a commander reads no standard input
 }
+
+// applets are programs that are many others: told nothing, they list them, and some read commands.
+const applets = "busybox toybox"
 
 // programs is public knowledge, from the programs' own manuals.
 var programs = [...]program{
@@ -87,14 +93,16 @@ var programs = [...]program{
 		operands: "r", skip: 1, instead: "-e -f --regexp --file"},
 	{names: "bc", operands: "r"},
 	{names: "m4", style: interpreter, operands: "r"},
-	{names: "busybox toybox", style: wrapper},
+	{names: applets, style: wrapper},
 
 	// Editors and pagers.
-	{names: "sudoedit ed red ex vi vim view rvim nvim nano pico emacs mg joe mcedit micro jed hx kak", style: commander,
+	{names: "sudoedit vi vim view rvim nvim nano pico emacs mg joe mcedit micro jed hx kak", style: commander, terminal: true,
 		runs: "-c* +* -S* -s* --cmd --eval --load -f --speller", operands: "rw"},
-	{names: "visudo vipw vigr", style: commander, closed: "-c --check", reads: "-f --file"},
-	{names: "sudo", with: "-e --edit", own: true, style: commander, operands: "rw"},
-	{names: "less more most pg", style: pager, runs: "-k* --lesskey-file +*", writes: "-o* -O* --log-file --LOG-FILE", operands: "r",
+	{names: "ed red ex", style: commander,
+		runs: "-c* +* -S* -s* --cmd --eval --load -f --speller", operands: "rw"},
+	{names: "visudo vipw vigr", style: commander, terminal: true, closed: "-c --check", reads: "-f --file"},
+	{names: "sudo", with: "-e --edit", own: true, style: commander, terminal: true, operands: "rw"},
+	{names: "less more most pg", style: pager, terminal: true, runs: "-k* --lesskey-file +*", writes: "-o* -O* --log-file --LOG-FILE", operands: "r",
 		closed: "LESSSECURE=1"},
 	{names: "man", style: pager, runs: "-P* -H* --pager --html -C* --config-file", operands: "r",
 		closed: "PAGER=cat MANPAGER=cat -w --where -P"},
@@ -111,7 +119,8 @@ var programs = [...]program{
 		"--pdeathsig --securebits --selinux-label --apparmor-profile --ptracer"},
 	{names: "aa-exec", style: wrapper, value: "-p -n --profile --namespace"},
 	{names: "runcon", style: wrapper, value: "-t -u -r -l --type --user --role --range"},
-	{names: "gosu su-exec setuidgid envuidgid s6-setuidgid chpst", style: wrapper, skip: 1},
+	{names: "gosu su-exec setuidgid envuidgid s6-setuidgid", style: wrapper, skip: 1},
+	{names: "chpst", style: wrapper, value: "-u -U -b -e -/ -C -n -l -L -m -d -o -p -f -c -r -t"},
 	{names: "softlimit sshpass", style: wrapper, value: "-f -d -a -c -l -m -n -o -s -t"},
 	{names: "start-stop-daemon", runs: "-x* --exec -a* --startas"},
 	{names: "setarch logsave", style: wrapper, skip: 1},
@@ -169,7 +178,7 @@ var programs = [...]program{
 	// Files.
 	{names: "find", runs: "-exec -execdir -ok -okdir", holds: "-exec -execdir -ok -okdir", writes: "-fprint -fprint0 -fprintf -fls -delete!", reads: "-files0-from"},
 	{names: "fd fdfind", runs: "-x! -X! --exec! --exec-batch!", holds: "-x -X --exec --exec-batch"},
-	{names: "tar bsdtar", into: "-x --extract --get", archive: "-f --file", anyplace: "-P --absolute-names",
+	{names: "tar gtar bsdtar", into: "-x --extract --get", archive: "-f --file", anyplace: "-P --absolute-names",
 		folder: "-C --directory --cd --one-top-level",
 		runs: "-I* -F* --use-compress-program --checkpoint-action --to-command --info-script --new-volume-script --rsh-command " +
 			"--rmt-command",
@@ -179,7 +188,7 @@ var programs = [...]program{
 		runs: "--rsh-command"},
 	{names: "cpio", with: "-o -p --create --pass-through", style: protocol, runs: "--rsh-command", writes: "-F* -O* -D* --file --directory"},
 	{names: "cpio pax", runs: "--rsh-command -H*", writes: "-F* -O* -D* --file --directory -s*"},
-	{names: "zip zipnote", runs: "-TT* --unzip-command -T!", operands: "rw"},
+	{names: "zip zipnote", runs: "-TT* --unzip-command -T!", writes: "-O* -b* -lf* --output-file --out --temp-path --logfile-path", reads: "-@!", operands: "rw"},
 	{names: "unzip", writes: "-d*", operands: "r", into: "*", from: "-l -t -p -c -v -z -Z", archive: "*", folder: "-d"},
 	{names: "7z 7za 7zr p7zip rar unrar", writes: "-o* -w*", reads: "@*", operands: "rw"},
 	{names: "ar", operands: "rw"},
@@ -231,11 +240,11 @@ var programs = [...]program{
 		writes: "--target -t"},
 	{names: "rclone", runs: "--config --password-command --sftp-ssh --metadata-mapper", writes: "--log-file --config", operands: "rw"},
 	{names: "rsnapshot rdiff-backup duplicity unison", runs: "-c* --remote-schema --rsh --ssh-options -sshcmd", operands: "rw"},
-	{names: "curl", runs: "--engine",
+	{names: "curl", runs: "--engine", saves: "-O --remote-name --remote-name-all", folder: "--output-dir",
 		writes: "-o* -O! -D* -c* -J! -K* --output --output-dir --remote-name! --dump-header --cookie-jar --trace --trace-ascii " +
 			"--stderr --config --hsts --alt-svc --etag-save --libcurl",
 		reads: "-T* -F* -d* -E* --upload-file --data --data-binary --form --netrc-file file:*"},
-	{names: "wget wget2", runs: "--use-askpass --use_askpass",
+	{names: "wget wget2", runs: "--use-askpass --use_askpass", saves: "*", folder: "-P --directory-prefix", named: "-O --output-document",
 		writes: "-O* -o* -a* -P* -e* --output-document --output-file --append-output --directory-prefix --execute --config " +
 			"--save-cookies --warc-file",
 		reads: "-i* --input-file --post-file --body-file"},
@@ -251,6 +260,13 @@ var programs = [...]program{
 		unedited:  "-m --message -F --file --no-edit GIT_EDITOR=true EDITOR=true",
 		pagerWith: "log diff show blame branch tag reflog help shortlog stash grep config whatchanged",
 		closed:    "--no-pager GIT_PAGER=cat GIT_PAGER= PAGER=cat"},
+	{names: "git:archive git:format-patch", writes: "-o* --output --output-directory"},
+	{names: "git:bundle", operands: "w", skip: 2},
+	{names: "git:blame", reads: "--contents"},
+	{names: "git:commit git:tag git:merge git:notes", reads: "-F* --file -t* --template"},
+	{names: "git:hash-object", operands: "r", skip: 1},
+	{names: "git:worktree", operands: "w", skip: 2},
+	{names: "git:init", operands: "w", skip: 1},
 	{names: "git-upload-pack git-upload-archive", operands: "r"},
 	{names: "git-receive-pack", operands: "x"},
 	{names: "hg svn bzr cvs fossil",

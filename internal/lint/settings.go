@@ -162,6 +162,11 @@ func (l *linter) decides(p string) string {
 	if p == "/root" || p == "/home" || parts[0] == "home" && len(parts) == 2 {
 		return "authorized_keys, which lies in " + quote(p)
 	}
+	for _, home := range l.homes() {
+		if covers(p, home) {
+			return "authorized_keys, which lies in " + quote(home)
+		}
+	}
 	for _, program := range l.runs() {
 		if covers(p, program) {
 			return "the program " + quote(program)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.org/ssh-gate/internal/lint"
 )
 
 // guess is the type of a placeholder, and what it was made from.
@@ -342,6 +344,10 @@ func guessPath(values []string, program string) *guess {
 			n++
 		}
 		common = common[:n]
+	}
+	if name := base(program); lint.RunsFiles(name) && name != "git-receive-pack" { // its hooks are told of in a note
+		these.why = "these and no other, because the program runs what it is given"
+		return these
 	}
 	root := strings.Join(common, "/")
 	if root == "" || isSystem(root) {

@@ -3,6 +3,8 @@ package suggest
 import (
 	"slices"
 	"strings"
+
+	"example.org/ssh-gate/internal/lint"
 )
 
 // known is what is known of a program beyond its words.
@@ -22,7 +24,7 @@ const needsRun = `run = "` + placeholder + `"`
 // knownAs recognises well-known requests, behind sudo and its like as well: there only a program of the administrator's own pins them.
 func knownAs(words []string) known {
 	k := direct(words)
-	if !isWrapper(base(words[0])) || len(k.lines) > 0 {
+	if !lint.IsWrapper(base(words[0])) || len(k.lines) > 0 {
 		return k
 	}
 	for i := 1; i < min(len(words), maxWords); i++ {
@@ -36,7 +38,14 @@ func knownAs(words []string) known {
 
 // direct recognises well-known requests. What they reach is often not in their words; then run, cwd or confine pins it, with a path
 // that only people know.
-func direct(words []string) known { return keepHome(recognised(words), words) }
+func direct(words []string) known {
+	k := recognised(words)
+	if len(k.lines) == 0 && opensAnyway(words) {
+		k = known{mode: "shell", label: k.label, exact: true, lines: []string{needsRun},
+			notes: []string{"It takes commands from its client once it runs, and some of them run programs: name a program of yours in run, or leave the rule out."}}
+	}
+	return keepHome(k, words)
+}
 
 func recognised(words []string) known {
 	program := base(words[0])
@@ -83,6 +92,12 @@ func recognised(words []string) known {
 	return k
 }
 
+// opensAnyway says whether a program gives a shell although every word of it is fixed, as editors, debuggers and clients of databases do.
+func opensAnyway(words []string) bool {
+	_, opens := lint.Opens(words)
+	return opens
+}
+
 func base(program string) string { return program[strings.LastIndexByte(program, '/')+1:] }
 
 // isProgram says whether a word can be a program in a policy: a name, or an absolute path that is written out.
@@ -102,36 +117,15 @@ func isBuiltin(w string) bool {
 	return false
 }
 
-func isInterpreter(program string) bool {
-	name := strings.TrimRight(program, "0123456789.")
-	switch name {
-	case "sh", "ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "rbash", "tcsh", "yash", "zsh", "busybox", "lua", "node", "perl", "php", "python", "ruby", "tclsh",
-		"elvish", "ghci", "guile", "ipython", "irb", "julia", "nu", "ocaml", "octave", "posh", "pwsh", "pypy", "R", "rksh", "toybox", "xonsh":
-		return true
-	}
-	return false
-}
-
-// isWrapper says whether a program's arguments are a command.
-func isWrapper(program string) bool {
-	switch program {
-	case "bwrap", "cgexec", "choom", "chrt", "dbus-run-session", "eatmydata", "fakeroot", "firejail", "linux32", "linux64", "numactl", "pkexec", "prlimit",
-		"proot", "rlwrap", "run0", "setarch", "sg", "ssh-agent", "strace", "systemd-inhibit", "taskset", "unbuffer",
-		"chroot", "doas", "env", "flock", "ionice", "nice", "nohup", "runuser", "setpriv", "setsid", "stdbuf", "su", "sudo", "systemd-run", "time", "timeout", "unshare", "nsenter":
-		return true
-	}
-	return false
-}
-
 // runsArguments says whether a program can be made to run another by its arguments.
 func runsArguments(program string) bool {
-	if isInterpreter(program) || isWrapper(program) {
+	if lint.RunsOthers(program) {
 		return true
 	}
 	switch program {
-	case "awk", "gawk", "mawk", "sed", "find", "xargs", "parallel", "git", "hg", "bzr", "brz", "make", "ssh", "scp", "rsync", "tar", "zip", "man", "less", "more", "vi", "vim", "nano", "ed", "emacs",
-		"screen", "tmux", "script", "docker", "podman", "kubectl", "nc", "ncat", "socat", "strace", "gdb", "watch", "crontab", "at", "openssl", "psql", "mysql",
-		"mariadb", "sqlite3":
+	case "find", "tar", "gtar", "bsdtar", "git", "hg", "bzr", "brz", "scp", "rsync", "zip", "less", "more", "most", "man",
+		"make", "gmake", "bmake", "ninja", "rake", "ant", "mvn", "gradle", "scons", "start-stop-daemon", "run-parts", "socat", "openssl",
+		"nc", "ncat", "netcat", "nc.openbsd", "nc.traditional":
 		return true
 	}
 	return false
@@ -145,9 +139,9 @@ func opensShell(words []string) bool {
 	for i, w := range words {
 		program, rest := base(w), words[i+1:]
 		switch {
-		case isInterpreter(program):
+		case lint.IsInterpreter(program):
 			return interactive(rest)
-		case isWrapper(program):
+		case lint.IsWrapper(program):
 			if program == "su" && !slices.Contains(rest, "-c") {
 				return true
 			}

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.org/ssh-gate/internal/argv"
 	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 )
@@ -96,6 +98,7 @@ func judge(t testing.TB, requests []string, answer Answer) {
 	if len(p.Rules) != answer.Rules {
 		t.Errorf("%d rules, and %d told of", len(p.Rules), answer.Rules)
 	}
+	judgeOpenings(t, p, answer)
 	with := parse(t, undraft(answer.Text))
 	if len(with.Rules) != answer.Rules+answer.Drafts {
 		t.Errorf("%d rules with the drafts, and %d told of", len(with.Rules), answer.Rules+answer.Drafts)
@@ -116,6 +119,58 @@ func judge(t testing.TB, requests []string, answer Answer) {
 		}
 		if plain {
 			judgeStrangers(t, p, requests, words)
+		}
+	}
+}
+
+// judgeOpenings: what check would warn of stands in no rule for which something was guessed, and none that would run as it is opens a shell.
+func judgeOpenings(t testing.TB, p *policy.Policy, answer Answer) {
+	t.Helper()
+	for _, f := range lint.Policy(p, answer.Text, hostless{}, time.Time{}) {
+		i := slices.IndexFunc(p.Rules, func(r policy.Rule) bool { return r.Label() == f.Rule })
+		if i < 0 || p.Rules[i].Run != nil {
+			continue
+		}
+		guessed := slices.ContainsFunc(p.Rules[i].Patterns, func(pattern policy.Pattern) bool {
+			return slices.ContainsFunc(pattern.Elements, func(e policy.Element) bool { _, literal := e.Literal(); return !literal })
+		})
+		switch id := f.Kind.ID; {
+		case id == "opens-shell", guessed && slices.Contains([]string{"runs-programs", "reads-anywhere", "writes-anywhere", "opens-shell-confined"}, id):
+			t.Fatalf("%s: %s: %s\n%s", f.Rule, id, f.Message, answer.Text)
+		}
+	}
+}
+
+// hostless is a host with every program and path, for check.
+type hostless struct{ everywhere }
+
+func (hostless) Program(string) error        { return nil }
+func (hostless) Script(string) error         { return nil }
+func (hostless) Exists(string) (bool, error) { return true, nil }
+func (hostless) Account(string) bool         { return true }
+func (hostless) Homes() []string             { return nil }
+func (hostless) LandlockABI() int            { return 9 }
+
+// TestNoWordIsGuessed: of programs that run others, or read or write what an argument names, nothing is guessed; of their like it is.
+func TestNoWordIsGuessed(t *testing.T) {
+	for _, c := range []struct {
+		format  string
+		guessed bool
+	}{
+		{"chpst -u app %s", false}, {"chpst %s", false}, {"java -jar /opt/%s", false}, {"expect /opt/%s", false}, {"/lib64/ld-linux-x86-64.so.2 /opt/%s", false},
+		{"npm run %s", false}, {"yarn %s", false}, {"bundle exec %s", false}, {"softlimit -m 5 %s", false}, {"torsocks %s", false}, {"xargs %s", false},
+		{"tar %s x.tar", false}, {"rake %s", false}, {"awk %s", false}, {"curl %s", true}, {"curl -o /srv/a/%s http://x/", true}, {"run-parts /srv/%s", false},
+		{"docker %s", false}, {"rpm -i /srv/a/%s", false}, {"gtar %s a", false}, {"insmod /srv/a/%s", false}, {"sort --compress-program=%s /srv/a", false}, {"split --filter=%s /srv/a", false}, {"curl --engine %s http://x/", false}, {"sort --key=%s /srv/a", true}, {"systemd-run %s", false}, {"python3.11 /opt/%s", false},
+		{"cat /srv/a/%s", true}, {"npmrun %s", true}, {"systemctl restart %s", true}, {"wc -l /srv/%s", true}, {"apt-cache show %s", true}, {"zfs snapshot tank@%s", true},
+	} {
+		var requests []string
+		for _, word := range []string{"aa", "bcb", "cd", "de", "ef", "fga", "gh", "hi", "ij", "kl"} {
+			requests = append(requests, fmt.Sprintf(c.format, word))
+		}
+		answer := suggestFor(requests...)
+		judge(t, requests, answer)
+		if got := strings.Contains(answer.Text, "{ chars = ") || strings.Contains(answer.Text, "{ path = "); got != c.guessed {
+			t.Errorf("%s: guessed is %t\n%s", c.format, got, answer.Text)
 		}
 	}
 }
@@ -235,6 +290,7 @@ func TestOpensNothing(t *testing.T) {
 		"borg serve", "borg --lock-wait 5 serve", "rsync --server -slogDtpre.iLsfxCIvu", "rsync --server --sender -s",
 		"bash -O extglob", "bash --rcfile /etc/bashrc", "bash /dev/stdin", "sh - ", "python3 /dev/fd/0", "perl /proc/self/fd/0", "nice -n 5 sh /dev/stdin", "timeout 5 bash -o vi",
 		"env -S 'bash -i'", "ssh-agent bash", "pkexec sh", "setarch x86_64 sh", "fakeroot", "unshare -r", "docker exec -i app sh", "docker compose exec app bash", "pwsh", "kubectl exec p -- sh",
+		"mysql", "mysql app", "vi /srv/a", "crontab -", "sqlite3 /srv/db", "gdb", "redis-cli", "git commit", "sudo vi /etc/hosts", "java -jar /dev/stdin", "expect", "chpst -u app sh", "softlimit -m 5 bash", "ssh host",
 		"scp -t .", "scp -r -t ./", "scp -t ..", "scp -t .ssh/authorized_keys", "scp -t /home/u", "scp -t /root/.bashrc", "scp -p -t a/..", "rsync --server -logDtpre.iLsfxCIvu . .", "rsync --server -r . ./.", "rsync --server -r . a/../../u",
 		"rsync --server -r . /home/u/", "rsync --server -r . /home/u/.ssh", "tar xf -", "tar -xzf -", "tar -x", "tar xzf a.tgz", "tar --extract --file=-", "tar xf - -C .", "tar xzfC - /home/u", "tar -xzC/root", "tar -x --directory /etc/cron.d",
 		"tar -C / -xf -", "tar -C /srv -C ../root -x", "tar xPf - -C /srv", "tar -x --absolute-names -C /srv", "cpio -idm", "tee .ssh/authorized_keys", "tee -a .bashrc", "tee /home/u/.profile", "tee x /etc/cron.d/x", "dd of=.ssh/authorized_keys", "sudo tar xf -", "sudo rsync --server -r . ."} {

@@ -9,6 +9,7 @@ import (
 
 	"example.org/ssh-gate/internal/argv"
 	"example.org/ssh-gate/internal/decide"
+	"example.org/ssh-gate/internal/lint"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
 )
@@ -401,6 +402,9 @@ func holds(text string, rows []*seen) string {
 		if allowed(argv.Quote(other)) {
 			return "the rule would take any word in the place of " + argv.Quote(rows[0].words[i:i+1])
 		}
+	}
+	if len(rows) > 1 { // something was guessed
+		return lint.Widened(p, text)
 	}
 	return ""
 }
