@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.org/ssh-gate/internal/testhost"
+	"example.org/ssh-gate/internal/testsshd"
 )
 
 // onTerminal runs a program whose standard output is a real terminal of this width, and returns what it printed there.
@@ -139,6 +140,7 @@ func TestKeyLinesOfAccounts(t *testing.T) {
 		return
 	}
 	testhost.Install(t, gateProgram())
+	askable(t, "")
 	alice, bob, carol := testhost.AddUser(t, "alice"), testhost.AddUser(t, "bob"), testhost.AddUser(t, "carol")
 	const public = " ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPK5a7v1yZ2xS0V0H8Yl1m0vRkRr1mC5u6sT8jW9xYz x\n"
 	const good = "expires = 2099-01-01T00:00:00Z\n[[allow]]\ncommand = \"/usr/bin/id\"\n[[test]]\nrequest = \"/usr/bin/id\"\nexpect = \"allow\"\n"
@@ -146,23 +148,7 @@ func TestKeyLinesOfAccounts(t *testing.T) {
 		check(t, os.WriteFile("/etc/ssh-gate/keys/"+name+".toml", []byte(good), 0o644))
 	}
 	testhost.Run(t, "useradd", "-d", "/dev/null", "-M", "nohome")
-	type finding struct{ ID, File, Message string }
-	found := func(c *exec.Cmd) (list []string, skipped []string) {
-		var r struct {
-			Findings []finding
-			Skipped  []string
-		}
-		o := run(t, c)
-		if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
-			t.Fatalf("%v: %+v", err, o)
-		}
-		for _, f := range r.Findings {
-			if strings.HasPrefix(f.ID, "key-line-") || strings.HasPrefix(f.ID, "key-file-") || strings.HasSuffix(f.ID, "-key-line") {
-				list = append(list, f.ID+" "+filepath.Base(filepath.Dir(filepath.Dir(f.File)))+" "+filepath.Base(f.File))
-			}
-		}
-		return list, r.Skipped
-	}
+	found := func(c *exec.Cmd) (list []string, skipped []string) { return foundOfKeys(t, c) }
 	asRoot := func() *exec.Cmd { return command(nil, "/usr/bin/ssh-gate", "check", "--json") }
 	alice.Write(t, ".ssh/authorized_keys", `command="/usr/bin/ssh-gate --key used",restrict`+public+`command="/usr/bin/ssh-gate --key gone",restrict`+public+`command="/usr/bin/ssh-gate --key used"`+public)
 	// A line far into a file that is longer than a policy may be, and still shorter than what is read of key lines.
@@ -246,7 +232,110 @@ func TestKeyLinesOfAccounts(t *testing.T) {
 	check(t, os.Remove("/home/carol/.ssh/authorized_keys"))
 	// Somebody else than root is told of how many accounts nothing is known, each counted once, and nothing is concluded.
 	list, skipped = found(alice.Command(nil, "/usr/bin/ssh-gate", "check", "--json"))
-	if len(skipped) != 1 || !strings.Contains(skipped[0], "were not looked at: ask as root") || strings.Contains(strings.Join(list, " "), "policy-without") {
+	if len(skipped) == 0 || !strings.Contains(skipped[0], "were not looked at: ask as root") || strings.Contains(strings.Join(list, " "), "policy-without") {
+		t.Errorf("%q, %q", list, skipped)
+	}
+}
+
+// askable lets sshd tell its settings on the test's machine, from this sshd_config.
+func askable(t *testing.T, config string) {
+	t.Helper()
+	testsshd.RequireTool(t, "sshd", "openssh-server")
+	check(t, os.MkdirAll("/run/sshd", 0o755))
+	testhost.Run(t, "ssh-keygen", "-A")
+	check(t, os.WriteFile("/etc/ssh/sshd_config", []byte(config), 0o644))
+}
+
+// foundOfKeys is what check finds of key lines: the id, the last folder but one and the name of the file, and what it skipped.
+func foundOfKeys(t *testing.T, c *exec.Cmd) (list []string, skipped []string) {
+	t.Helper()
+	var r struct {
+		Findings []struct{ ID, File, Message string }
+		Skipped  []string
+	}
+	o := run(t, c)
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatalf("%v: %+v", err, o)
+	}
+	for _, f := range r.Findings {
+		if strings.HasPrefix(f.ID, "key-line-") || strings.HasPrefix(f.ID, "key-file-") || strings.HasSuffix(f.ID, "-key-line") {
+			list = append(list, f.ID+" "+filepath.Base(filepath.Dir(filepath.Dir(f.File)))+" "+filepath.Base(f.File))
+		}
+	}
+	return list, r.Skipped
+}
+
+// TestKeyLinesWhereSSHDLooks: check reads the key lines where sshd does, and concludes nothing where it does not know.
+func TestKeyLinesWhereSSHDLooks(t *testing.T) {
+	if !testhost.Enter(t) {
+		return
+	}
+	testhost.Install(t, gateProgram())
+	alice := testhost.AddUser(t, "alice")
+	testhost.AddUser(t, "bob")
+	const (
+		public = " ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPK5a7v1yZ2xS0V0H8Yl1m0vRkRr1mC5u6sT8jW9xYz x\n"
+		good   = "expires = 2099-01-01T00:00:00Z\n[[allow]]\ncommand = \"/usr/bin/id\"\n[[test]]\nrequest = \"/usr/bin/id\"\nexpect = \"allow\"\n"
+		keys   = "/etc/ssh/authorized_keys/"
+		moved  = "AuthorizedKeysFile " + keys + "%u\n"
+		unused = "policy-without-key-line ssh-gate unused.toml"
+		gone   = "key-line-without-policy ssh alice"
+	)
+	for _, name := range []string{"used", "unused"} {
+		check(t, os.WriteFile("/etc/ssh-gate/keys/"+name+".toml", []byte(good), 0o644))
+	}
+	check(t, os.Mkdir(keys, 0o755))
+	write := func(account, lines string) { check(t, os.WriteFile(keys+account, []byte(lines), 0o644)) }
+	line := func(key string) string { return `restrict,command="/usr/bin/ssh-gate --key ` + key + `"` + public }
+	write("alice", line("used")+line("gone"))
+	alice.Write(t, ".ssh/authorized_keys", line("unused")) // where sshd does not look
+	ca := testsshd.NewKey(t, filepath.Join(t.TempDir(), "ca")) + ".pub"
+	for _, c := range []struct {
+		name, config string
+		want         []string
+		skipped      string // its beginning; empty: nothing
+	}{
+		{"where it looks", moved, []string{gone, unused}, ""},
+		{"where it looks if not told otherwise", "", nil, ""},
+		{"ForceCommand names the policy", moved + "Match User bob\nForceCommand /usr/bin/ssh-gate --key unused\n", []string{gone}, ""},
+		{"ForceCommand asks for the proof", moved + "ExposeAuthInfo yes\nMatch User bob\nForceCommand /usr/bin/ssh-gate --key-from fingerprint\n", []string{gone}, ""},
+		{"a program names keys", moved + "AuthorizedKeysCommand /usr/bin/true\nAuthorizedKeysCommandUser nobody\n", []string{gone}, "keys that sshd takes from AuthorizedKeysCommand /usr/bin/true were not looked at"},
+		{"an authority", moved + "TrustedUserCAKeys " + ca + "\n", []string{gone}, "keys that sshd takes from TrustedUserCAKeys "},
+		{"a faulty configuration", moved + "Misspelt yes\n", nil, "where sshd looks for the keys of "},
+	} {
+		askable(t, c.config)
+		if c.config == "" {
+			c.want = []string{"policy-without-key-line ssh-gate used.toml"}
+		}
+		list, skipped := foundOfKeys(t, command(nil, "/usr/bin/ssh-gate", "check", "--json"))
+		slices.Sort(list)
+		if !slices.Equal(list, c.want) || c.skipped == "" && len(skipped) != 0 || c.skipped != "" && (len(skipped) != 1 || !strings.HasPrefix(skipped[0], c.skipped)) {
+			t.Errorf("%s: %q, %q", c.name, list, skipped)
+		}
+	}
+	askable(t, moved)
+	// Two names of one account are two logins where the name says which file it is.
+	testhost.Run(t, "useradd", "-M", "-o", "-u", fmt.Sprint(alice.UID), "-d", "/home/alice", "-p", "*", "also")
+	write("also", line("unused"))
+	if list, skipped := foundOfKeys(t, command(nil, "/usr/bin/ssh-gate", "check", "--json")); !slices.Equal(list, []string{gone}) || len(skipped) != 0 {
+		t.Errorf("a second name: %q, %q", list, skipped)
+	}
+	// Of a file with many faults the worst are told, and how many more there are.
+	write("bob", strings.Repeat(`command="/usr/bin/ssh-gate --key used"`+public, 30)+strings.Repeat(`restrict,command="/usr/bin/ssh-gate --kye used"`+public, 12_000))
+	o := run(t, command(nil, "/usr/bin/ssh-gate", "check"))
+	if n := strings.Count(o.stdout, "[key-line-faulty]"); n != 21 || strings.Contains(o.stdout, "key-line-unrestricted") ||
+		!strings.Contains(o.stdout, keys+"bob: error: and 12010 findings more in this file; the worst 20 are told [key-line-faulty]\n") {
+		t.Errorf("%d: %s", n, o.stdout[:min(len(o.stdout), 4000)])
+	}
+	if o := run(t, command(nil, "/usr/bin/ssh-gate", "check", "--level", "error")); !strings.Contains(o.stdout, "and 11980 findings more") {
+		t.Errorf("%s", o.stdout[:min(len(o.stdout), 4000)])
+	}
+	// One policy is judged without a question to sshd.
+	check(t, os.Remove("/run/sshd"))
+	if list, skipped := foundOfKeys(t, command(nil, "/usr/bin/ssh-gate", "check", "--json", "used")); len(list)+len(skipped) != 0 {
+		t.Errorf("%q, %q", list, skipped)
+	}
+	if list, skipped := foundOfKeys(t, command(nil, "/usr/bin/ssh-gate", "check", "--json")); len(skipped) != 1 || !strings.Contains(skipped[0], "/run/sshd") || slices.Contains(list, unused) {
 		t.Errorf("%q, %q", list, skipped)
 	}
 }

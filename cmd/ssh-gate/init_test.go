@@ -136,11 +136,17 @@ func TestInitFull(t *testing.T) {
 	old := strings.Repeat("# a line\n", 3000)
 	check(t, os.WriteFile(keys, []byte(old), 0o600))
 	testhost.Run(t, "chown", "deploy:", keys)
-	attempt := func(name, want string) {
+	const policy = "/etc/ssh-gate/keys/ci.toml"
+	attempt := func(name string, want ...string) {
 		t.Helper()
 		o := run(t, command([]string{"PATH=/usr/bin:/bin"}, "/usr/bin/ssh-gate", "init", "ci", "--public-key", key+".pub", "--install", "deploy"))
-		if o.status != 1 || !strings.Contains(o.stderr, want) || !strings.Contains(o.stderr, "nothing was changed") {
-			t.Errorf("%s: %+v", name, o)
+		for _, text := range want {
+			if o.status != 1 || !strings.Contains(o.stderr, text) {
+				t.Errorf("%s: no %q in %+v", name, text, o)
+			}
+		}
+		if nothing := strings.Contains(o.stderr, "nothing was changed"); nothing != strings.HasPrefix(want[0], "error: \"") {
+			t.Errorf("%s: what was written is not told: %+v", name, o)
 		}
 		if text, err := os.ReadFile(keys); err != nil || string(text) != old {
 			t.Errorf("%s: the file has changed: %v", name, err)
@@ -149,9 +155,17 @@ func TestInitFull(t *testing.T) {
 			t.Errorf("%s: left behind: %v, %v", name, entries, err)
 		}
 	}
-	attempt("full", "hint: the file system or the quota is full: df -h /home/deploy")
+	testhost.Run(t, "chmod", "0", keys)
+	attempt("of mode 000", "error: \""+keys+"\" cannot be read: permission denied; nothing was changed\n", "hint: ls -l "+keys+"; chmod u+rw "+keys+"\n")
+	if _, err := os.Stat(policy); err == nil {
+		t.Error("a policy was written for nothing")
+	}
+	testhost.Run(t, "chmod", "600", keys)
+	const half = "; they are as they were\n"
+	stands := "note: the policy " + policy + " stands, and no key line names it yet: mend that, and repeat this\n"
+	attempt("full", half, stands, "hint: the file system or the quota is full: df -h /home/deploy")
 	testhost.Run(t, "mount", "-o", "remount,ro", "/home/deploy")
-	attempt("read-only", "hint: the file system is mounted read-only: findmnt -T /home/deploy")
+	attempt("read-only", half, stands, "hint: the file system is mounted read-only: findmnt -T /home/deploy")
 }
 
 // TestInitFormats hands what init prints for other tools to these tools, which write the very key line that init prints itself.

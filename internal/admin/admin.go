@@ -3,6 +3,7 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -87,7 +88,7 @@ func Run(args, env []string, out, errs io.Writer) int {
 	c := &call{verb: v.name(), args: args[1:], env: variables(env), out: out, errs: errs, lent: lent, now: time.Now()}
 	if lent.Lent() || lent.Setuid() {
 		if err := lent.Drop(); err != nil {
-			return c.fail(err, "")
+			return c.fail(err, "see who runs it and how: ls -l /usr/bin/ssh-gate; id")
 		}
 	}
 	if c.verb != "explain" { // which says what a record would
@@ -254,6 +255,16 @@ func (c *call) fail(err error, hint string) int {
 	return exitFindings
 }
 
+// failOutput reports that what was asked for could not be printed.
+func (c *call) failOutput(err error) int {
+	return c.fail(fmt.Errorf("standard output: %w", err), "see where it goes: a full disk (df -h), or a program behind | that has ended")
+}
+
+// failFolder reports that a relative name means nothing.
+func (c *call) failFolder(err error) int {
+	return c.fail(err, "the current folder is gone: cd /, and give the whole path")
+}
+
 // tellProblem says what is wrong with a file of the host's, as a compiler does where it has a fault.
 func (c *call) tellProblem(p *host.Problem) int {
 	var faults policy.Faults
@@ -261,7 +272,7 @@ func (c *call) tellProblem(p *host.Problem) int {
 		fmt.Fprint(c.errs, faults.Render())
 		return exitFindings
 	}
-	return c.fail(p.Err, p.Hint())
+	return c.fail(p.Err, cmp.Or(p.Hint(), "ssh-gate doctor"))
 }
 
 func (c *call) warn(format string, args ...any) {

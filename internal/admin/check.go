@@ -109,6 +109,7 @@ type examination struct {
 	tests    int
 	skipped  []string // what could not be looked at
 
+	inFile  *fileFindings             // while a file of keys is looked at
 	logins  map[string]*policy.Rule   // the rules for a login without a command, by the files of their policies
 	accepts map[string]*policy.Policy // those that accept anything, by their files
 }
@@ -123,7 +124,7 @@ func (c *call) newExamination(o *checkOptions, names []string) (*examination, in
 		}
 		whole, err := filepath.Abs(*path)
 		if err != nil {
-			return nil, c.fail(err, "")
+			return nil, c.failFolder(err)
 		}
 		*path = whole
 	}
@@ -513,7 +514,11 @@ func (e *examination) about(id, file, message string) {
 const maxTold = 100_000
 
 func (e *examination) add(f *lint.Finding) {
-	if slices.Index(severities, f.Kind.Severity) > slices.Index(severities, e.level) || len(e.findings) >= maxTold {
+	switch {
+	case slices.Index(severities, f.Kind.Severity) > slices.Index(severities, e.level) || len(e.findings) >= maxTold:
+		return
+	case e.inFile != nil:
+		e.inFile.add(f)
 		return
 	}
 	e.findings = append(e.findings, f)
@@ -592,6 +597,17 @@ func (h *lintHost) Program(path string) error {
 
 func (h *lintHost) Script(path string) error {
 	return safefile.Script(path, host.Owner(os.Geteuid() != 0))
+}
+
+func (h *lintHost) Astray(path string) error {
+	fd, err := safefile.Open(path, unix.O_PATH)
+	if err == nil {
+		return unix.Close(fd)
+	}
+	if fault := (*safefile.Error)(nil); errors.As(err, &fault) && fault.Fault == safefile.Unsafe {
+		return err
+	}
+	return nil // it is missing, or not to be looked at, which is not the way's fault
 }
 
 func (h *lintHost) Exists(path string) (bool, error) {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -422,5 +423,30 @@ func TestCalledPolicy(t *testing.T) {
 		if got := calledPolicy(&call, "/home/a"); got != want {
 			t.Errorf("%s: %q, want %q", command, got, want)
 		}
+	}
+}
+
+// TestAstray: links that the gate follows and those that it does not, and no descriptor is left.
+func TestAstray(t *testing.T) {
+	d := newDesk(t)
+	check(t, os.Mkdir(d.path("theirs"), 0o755))
+	check(t, errors.Join(os.Symlink("keys", d.path("own")), os.Symlink("../keys", d.path("theirs/link")), os.Symlink("none", d.path("theirs/dangling"))))
+	if os.Geteuid() == 0 {
+		check(t, os.Chown(d.path("theirs"), nobody, nobody))
+	}
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		check(t, err)
+		return len(entries)
+	}
+	before := open()
+	h := newLintHost(nil)
+	for name, want := range map[string]bool{"keys": false, "own": os.Geteuid() != 0, "none": false, "theirs": false, "theirs/link": true, "theirs/link/x": true, "theirs/dangling": true} {
+		if err := h.Astray(d.path(name)); (err != nil) != want || want && !strings.Contains(err.Error(), "that others than root can have made") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if after := open(); after != before {
+		t.Errorf("%d descriptors became %d", before, after)
 	}
 }

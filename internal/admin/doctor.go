@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -76,6 +77,9 @@ func doctor(c *call) int {
 	add("kernel", h.kernel()...)
 	add("counts", h.counts(c.lent.Group())...)
 	add("accounts", h.accountFindings()...)
+	if file := unreadBySSHD(); file != "" {
+		add("sshd", bad("sshd -t && systemctl reload ssh", "%s is newer than what the running sshd has read; what is said here of sshd is what the files say", file))
+	}
 	if *asJSON {
 		return c.print(sectionsAsJSON(sections), statusOf(sections))
 	}
@@ -155,7 +159,7 @@ func binary() []finding {
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(self, &st); err != nil {
-		return []finding{unseen("", "%s cannot be looked at: %v", self, err)}
+		return []finding{unseen("ls -l "+self, "%s cannot be looked at: %v", self, err)}
 	}
 	if st.Mode&unix.S_ISUID != 0 {
 		return []finding{bad("chmod u-s "+self, "%s is setuid, so the gate refuses everything", self)}
@@ -181,7 +185,7 @@ func (c *call) setgid() finding {
 	var st unix.Stat_t
 	var fs unix.Statfs_t
 	if err := errors.Join(unix.Stat(self, &st), unix.Statfs(self, &fs)); err != nil {
-		return unseen("", "%+q cannot be looked at: %v", self, err)
+		return unseen("ls -l "+self, "%+q cannot be looked at: %v", self, err)
 	}
 	switch {
 	case st.Mode&unix.S_ISGID == 0:
@@ -202,19 +206,26 @@ func examineLog(file string, group int) []finding {
 	folder := filepath.Dir(file)
 	var st unix.Stat_t
 	if err := unix.Stat(folder, &st); err != nil {
-		return []finding{bad("install -d -m 2750 -o root -g ssh-gate "+folder, "the folder %s cannot be looked at: %v", folder, err)}
+		fix := "install -d -m 2750 -o root -g ssh-gate " + folder
+		if _, link := linked(folder); link {
+			fix = "rm " + folder + " && " + fix
+		}
+		return []finding{bad(fix, "the folder %s cannot be looked at: %v", folder, err)}
 	}
-	findings := []finding{judgeFolder(folder, &st)}
-	for above := folder; above != "/" && findings[0].ok; {
-		above = filepath.Dir(above)
-		if problem := judgeAbove(above); problem != nil {
-			findings = append(findings, *problem)
+	findings := []finding{judgeFolder(folder, file, &st)}
+	real, _ := linked(folder)
+	for _, above := range slices.Compact([]string{folder, real}) {
+		for above != "/" && findings[0].ok {
+			above = filepath.Dir(above)
+			if problem := judgeAbove(above); problem != nil && !slices.Contains(findings, *problem) {
+				findings = append(findings, *problem)
+			}
 		}
 	}
 	var log unix.Stat_t
 	switch err := unix.Lstat(file, &log); {
 	case errors.Is(err, unix.EACCES):
-		return append(findings, unseen("sudo ssh-gate doctor", "%s cannot be looked at by you, as it should be for accounts", file))
+		return append(findings, unseen(asRoot("namei -l "+file), "%s cannot be looked at by you, as it should be for accounts", file))
 	case err != nil:
 		return append(findings, bad("install -m 660 -o root -g ssh-gate /dev/null "+file, "there is no log: %v", err))
 	case log.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -234,15 +245,31 @@ func examineLog(file string, group int) []finding {
 	return findings
 }
 
-func judgeFolder(folder string, st *unix.Stat_t) finding {
+// judgeFolder says whether somebody else can replace the log. What mends a link leaves alone where it leads, which may be any folder.
+func judgeFolder(folder, file string, st *unix.Stat_t) finding {
 	fix := "chown root:ssh-gate " + folder + " && chmod 2750 " + folder
+	called := folder + " "
+	if target, link := linked(folder); link {
+		called = fmt.Sprintf("%s is a link to %s, which ", folder, target)
+		fix = "rm " + folder + " && install -d -m 2750 -o root -g ssh-gate " + folder + " && install -m 660 -o root -g ssh-gate /dev/null " + file
+	}
 	switch {
 	case st.Uid != 0:
-		return bad(fix, "%s belongs to user %s, who can replace the log", folder, userName(st.Uid))
+		return bad(fix, "%sbelongs to user %s, who can replace the log", called, userName(st.Uid))
 	case st.Mode&0o022 != 0:
-		return bad(fix, "%s may be written by others (mode %04o), who can replace the log", folder, st.Mode&0o7777)
+		return bad(fix, "%smay be written by others (mode %04o), who can replace the log", called, st.Mode&0o7777)
 	}
-	return good("%s belongs to root with mode %04o", folder, st.Mode&0o7777)
+	return good("%sbelongs to root with mode %04o", called, st.Mode&0o7777)
+}
+
+// linked is where a path leads; link says that its last component itself is a link.
+func linked(path string) (target string, link bool) {
+	var st unix.Stat_t
+	target, err := safefile.Resolve(path)
+	if err != nil {
+		target = path
+	}
+	return target, unix.Lstat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
 }
 
 // systemGroups have numbers below this on every distribution, adduser.conf(5) and login.defs(5).
@@ -253,7 +280,7 @@ const systemGroups = 1000
 func judgeAbove(folder string) *finding {
 	var st unix.Stat_t
 	if err := unix.Stat(folder, &st); err != nil {
-		f := bad("", "the folder %s cannot be looked at: %v", folder, err)
+		f := bad("namei -l "+folder, "the folder %s cannot be looked at: %v", folder, err)
 		return &f
 	}
 	sticky := st.Mode&unix.S_ISVTX != 0

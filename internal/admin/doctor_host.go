@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"example.org/ssh-gate/internal/argv"
 	"example.org/ssh-gate/internal/confine"
 	"example.org/ssh-gate/internal/forced"
 	"example.org/ssh-gate/internal/host"
@@ -30,13 +32,17 @@ type survey struct {
 	confined, network, proved, counted int // policies with such a rule
 	fallback                           int
 	accounts                           []gatedAccount
-	unseenKeys                         int            // accounts whose keys may not be read
-	oddKeys                            []string       // accounts whose keys this cannot read, and sshd perhaps can
-	left                               int            // gated accounts beyond maxAccounts
-	unasked                            int            // accounts about which sshd was not asked
-	deaf                               error          // why not
-	elsewhere                          []string       // where keys come from that were not looked at, as sshd names it
-	reached                            map[string]int // by those, accounts
+	unseenKeys                         []unseenKeys
+	oddKeys                            []string // accounts whose keys this cannot read, and sshd perhaps can
+	left                               int      // gated accounts beyond maxAccounts
+	logins                             logins
+	keySources                         // that were not looked at
+}
+
+// unseenKeys are those of an account that may not be read.
+type unseenKeys struct {
+	account string
+	*keysUnseen
 }
 
 // gatedAccount is an account that the gate stands before: by its login shell, by a line of its keys, or by ForceCommand in sshd_config(5).
@@ -46,6 +52,7 @@ type gatedAccount struct {
 	stale    []string // that name it, and that sshd does not read
 	loose    int      // lines of them that name it without restrict
 	open     int      // key lines of the account that name another command, or none
+	bare     int      // of these those that name none
 	byProof  bool     // some line has --key-from
 	ownKeys  bool     // the account itself may write a file of its keys
 	settings sshd.Settings
@@ -55,9 +62,8 @@ type gatedAccount struct {
 }
 
 const (
-	maxAccounts  = 100 // gated ones that are told of
-	maxAsked     = 200 // accounts about which sshd is asked, a process each
-	maxElsewhere = 10  // programs and authorities that sshd takes keys from
+	maxAccounts = 100 // gated ones that are told of
+	maxNamed    = 5   // accounts that one finding names
 )
 
 func (c *call) surveyHost() *survey {
@@ -85,7 +91,7 @@ func (h *survey) readFolder(dir string, account bool) {
 		h.folder = &f
 		return
 	case err != nil:
-		f := unseen("sudo ssh-gate doctor", "%s cannot be looked at: %s", dir, reasonOf(err))
+		f := unseen(asRoot("ls -ld "+dir), "%s cannot be looked at: %s", dir, reasonOf(err))
 		h.folder = &f
 		return
 	}
@@ -165,51 +171,65 @@ func (h *survey) kernel() []finding {
 
 // counts looks at the folder in which sessions and starts are counted.
 func (h *survey) counts(group int) []finding {
+	const (
+		dir  = confine.TurnsDir
+		make = "install -d -m 2770 -o root -g ssh-gate " + dir
+		fix  = "systemd-tmpfiles --create, or " + make
+		anew = "mv " + dir + " " + dir + ".old && " + make
+	)
+	refused := "so the gate refuses the rules of " + plural(h.counted, "policy", "policies") + " that limit sessions or rate"
+	if h.counted == 0 {
+		refused = "so the gate would refuse rules that limit sessions or rate, of which there are none"
+	}
 	var st unix.Stat_t
-	err := unix.Lstat(confine.TurnsDir, &st)
-	const fix = "systemd-tmpfiles --create, or install -d -m 2770 -o root -g ssh-gate " + confine.TurnsDir
+	err := unix.Lstat(dir, &st)
+	kind := st.Mode & unix.S_IFMT
 	switch {
 	case errors.Is(err, unix.ENOENT) && h.counted == 0:
-		return []finding{good("there is no %s, and no policy limits sessions or rate", confine.TurnsDir)}
+		return []finding{good("there is no %s, and no policy limits sessions or rate", dir)}
 	case errors.Is(err, unix.ENOENT):
-		return []finding{bad(fix, "there is no %s, so the gate refuses the rules of %s that limit sessions or rate", confine.TurnsDir, plural(h.counted, "policy", "policies"))}
+		return []finding{bad(fix, "there is no %s, %s", dir, refused)}
 	case err != nil:
-		return []finding{unseen("", "%s cannot be looked at: %v", confine.TurnsDir, err)}
-	case st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 || st.Mode&0o002 != 0:
-		return []finding{bad(fix, "%s belongs to user %s with mode %04o, so others can change the counts", confine.TurnsDir, userName(st.Uid), st.Mode&0o7777)}
+		return []finding{unseen(asRoot("ls -ld "+dir), "%s cannot be looked at: %v", dir, err)}
+	case kind == unix.S_IFLNK: // which chown and chmod would follow
+		return []finding{bad(anew, "%s is a link, which the gate does not follow, %s", dir, refused)}
+	case kind != unix.S_IFDIR:
+		return []finding{bad(anew, "%s is no folder, %s", dir, refused)}
+	case st.Uid != 0 || st.Mode&0o002 != 0:
+		return []finding{bad(fix, "%s belongs to user %s with mode %04o, so others can change the counts", dir, userName(st.Uid), st.Mode&0o7777)}
 	case group >= 0 && (int(st.Gid) != group || st.Mode&0o020 == 0):
-		return []finding{bad(fix, "the gate, with the group %s, cannot count in %s, which has the group %s and mode %04o", groupName(group), confine.TurnsDir, groupName(int(st.Gid)), st.Mode&0o7777)}
+		return []finding{bad(fix, "the gate, with the group %s, cannot count in %s, which has the group %s and mode %04o", groupName(group), dir, groupName(int(st.Gid)), st.Mode&0o7777)}
 	}
-	return []finding{good("%s belongs to root with mode %04o", confine.TurnsDir, st.Mode&0o7777)}
+	if why, look := noRoom(dir); why != "" {
+		return []finding{bad(look+" shows it; remove what fills it", "the file system of %s is full (%s), so the gate may have to refuse rules that limit sessions or rate", dir, why)}
+	}
+	return []finding{good("%s belongs to root with mode %04o", dir, st.Mode&0o7777)}
 }
 
-// readAccounts finds the gated accounts. An account may be gated by what only sshd_config says, where its keys stand or ForceCommand, so sshd is
-// asked about each: first about those that are known to be gated, then about those that can log in.
+// noRoom says why no file can be made in a folder, and what shows it; empty where one can. A file system without a count of inodes has
+// as many as it has space for.
+func noRoom(dir string) (why, look string) {
+	var fs unix.Statfs_t
+	switch err := unix.Statfs(dir, &fs); {
+	case err != nil:
+		return "", ""
+	case fs.Files > 0 && fs.Ffree == 0:
+		return "no inodes are left", "df -i " + dir
+	case fs.Blocks > 0 && fs.Bavail == 0:
+		return "no space is left", "df " + dir
+	}
+	return "", ""
+}
+
+// readAccounts finds the gated accounts.
 func (h *survey) readAccounts() {
-	var found []gatedAccount
-	for _, a := range loginAccounts() {
-		gated := gatedAccount{Account: a, isShell: forced.IsGate(a.Shell)}
-		h.look(&gated, defaultKeyFiles(a.Home))
-		found = append(found, gated)
-	}
-	rank := func(a *gatedAccount) int {
-		switch {
-		case a.isGated():
-			return 0
-		case !noLogin(a.Shell):
-			return 1
-		}
-		return 2
-	}
-	slices.SortStableFunc(found, func(a, b gatedAccount) int { return rank(&a) - rank(&b) })
-	asked := 0
-	for i := range found {
-		a := &found[i]
-		if !session.Plain(a.Name, "$") || asked >= maxAsked || h.deaf != nil {
-			a.unseen = h.deaf
-			h.unasked++
-		} else if asked++; !h.ask(a) {
-			h.unasked++
+	h.logins = *surveyLogins()
+	for i := range h.logins.all {
+		l := &h.logins.all[i]
+		a := &gatedAccount{Account: l.Account, isShell: forced.IsGate(l.Shell), unseen: l.unseen}
+		h.look(a, defaultKeyFiles(a.Home))
+		if l.settings != nil {
+			h.heed(a, l.settings)
 		}
 		switch {
 		case !a.isGated() && len(a.stale) == 0:
@@ -225,27 +245,17 @@ func (a *gatedAccount) isGated() bool { return a.isShell || a.forced || len(a.ke
 
 // look reads files of keys, and notes what cannot be read.
 func (h *survey) look(a *gatedAccount, files []string) {
-	switch err := h.readKeys(a, files); {
-	case err == nil:
-	case errors.Is(err, fs.ErrPermission): // only for others than root, see readKeys
-		h.unseenKeys++
-	case !slices.Contains(h.oddKeys, a.Name):
+	err := h.readKeys(a, files)
+	if hidden := (*keysUnseen)(nil); errors.As(err, &hidden) {
+		if !slices.ContainsFunc(h.unseenKeys, func(u unseenKeys) bool { return u.account == a.Name }) {
+			h.unseenKeys = append(h.unseenKeys, unseenKeys{a.Name, hidden})
+		}
+	} else if err != nil && !slices.Contains(h.oddKeys, a.Name) {
 		h.oddKeys = append(h.oddKeys, a.Name)
 	}
 }
 
-// ask looks again with sshd's settings for an account: it may read other files than the first look did. Where sshd cannot be asked about one
-// it cannot be about others, so one answer is enough.
-func (h *survey) ask(a *gatedAccount) bool {
-	settings, err := sshd.Effective(a.Name)
-	if err != nil {
-		a.unseen, h.deaf = err, err
-		return false
-	}
-	h.heed(a, settings)
-	return true
-}
-
+// heed looks again with sshd's settings for an account: it may read other files than the first look did.
 func (h *survey) heed(a *gatedAccount, settings sshd.Settings) {
 	before := a.keyFiles
 	a.settings = settings
@@ -253,45 +263,19 @@ func (h *survey) heed(a *gatedAccount, settings sshd.Settings) {
 		*a = gatedAccount{Account: a.Account, isShell: a.isShell, settings: settings}
 		h.look(a, files)
 	}
-	if call, ok := forced.Command(settings.Value("forcecommand")); ok && (a.isShell || !noLogin(a.Shell)) {
+	if call, ok := forcedCall(&a.Account, settings); ok {
 		a.forced = true
 		a.byProof = a.byProof || call.KeyFrom != ""
 	}
 	if !a.isGated() {
 		a.stale = before
 	}
-	for _, from := range []string{"AuthorizedKeysCommand", "TrustedUserCAKeys"} {
-		if value := settings.Value(strings.ToLower(from)); value != "" && value != "none" && !a.forced {
-			h.reach(from + " " + value)
-		}
-	}
-}
-
-func (h *survey) reach(from string) {
-	if h.reached == nil {
-		h.reached = map[string]int{}
-	}
-	if h.reached[from] == 0 && len(h.elsewhere) < maxElsewhere {
-		h.elsewhere = append(h.elsewhere, from)
-	}
-	h.reached[from]++
-}
-
-// noLogin says whether a login shell lets nobody in, nor a forced command run.
-func noLogin(shell string) bool {
-	return slices.Contains([]string{"/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false"}, shell)
+	h.noteSources(settings, a.forced)
 }
 
 func (h *survey) readKeys(a *gatedAccount, files []string) error {
 	for _, file := range files {
-		text, err := readKeyFile(&a.Account, file)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, fs.ErrPermission) && os.Geteuid() == 0 {
-			continue // with the account's own rights sshd cannot read it either
-		}
-		if err != nil {
-			return err
-		}
-		lines, err := keyline.Parse(text)
+		lines, err := readKeyLines(&a.Account, file)
 		if err != nil {
 			return err
 		}
@@ -303,6 +287,9 @@ func (h *survey) readKeys(a *gatedAccount, files []string) error {
 			call, ok := gateCall(&lines[i])
 			if !ok {
 				a.open++
+				if _, has := lines[i].Command(); !has {
+					a.bare++
+				}
 				continue
 			}
 			named = true
@@ -319,36 +306,41 @@ func (h *survey) readKeys(a *gatedAccount, files []string) error {
 	return nil
 }
 
-// mayWrite says whether an account owns a file or the folder it is in, and so can put another in its place.
+// mayWrite says whether an account owns a file or the folder it is in, and so can put another in its place; or, where it is not there yet,
+// the folder in which what is missing can be made.
 func mayWrite(uid int, file string) bool {
-	for _, path := range []string{file, filepath.Dir(file)} {
+	for path, folder := file, false; ; path, folder = filepath.Dir(path), true {
 		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err == nil && int(st.Uid) == uid {
-			return true
+		if err := unix.Stat(path, &st); err == nil {
+			if int(st.Uid) == uid || folder {
+				return int(st.Uid) == uid
+			}
+		}
+		if path == "/" {
+			return false
 		}
 	}
-	return false
 }
 
 func (h *survey) accountFindings() []finding {
 	var findings []finding
-	if h.unseenKeys > 0 {
-		findings = append(findings, unseen("sudo ssh-gate doctor", "the keys of %s cannot be read", plural(h.unseenKeys, "account", "accounts")))
+	if n := len(h.unseenKeys); n > 0 {
+		var names, files []string
+		for _, u := range h.unseenKeys[:min(n, maxNamed)] {
+			names, files = append(names, u.account), append(files, u.file)
+		}
+		if n > maxNamed {
+			names = append(names, "...")
+		}
+		findings = append(findings, unseen(asRoot("ls -l "+argv.Quote(files)), "the keys of %s cannot be read (%s): %s", plural(n, "account", "accounts"), strings.Join(names, ", "), h.unseenKeys[0].why))
 	}
 	if n := len(h.oddKeys); n > 0 {
 		findings = append(findings, bad("ssh-gate check says why; a file that sshd reads and this does not may hold any key line",
 			"the keys of %s are no plain text of a bearable size, such as those of %s", plural(n, "account", "accounts"), h.oddKeys[0]))
 	}
-	if h.deaf != nil || h.unasked > 0 {
-		why, fix := fmt.Sprintf("it is asked about %d at most, and about plain names", maxAsked), "sshd -T -C user=NAME,host=localhost,addr=127.0.0.1"
-		if h.deaf != nil {
-			why, fix = h.deaf.Error(), "sshd -t says what is wrong with its configuration"
-		}
-		if os.Geteuid() != 0 {
-			fix = "sudo ssh-gate doctor"
-		}
-		findings = append(findings, unseen(fix, "sshd was not asked about %s, so keys and a ForceCommand that only sshd_config names are not seen there: %s",
-			plural(h.unasked, "account", "accounts"), why))
+	if h.logins.unasked > 0 {
+		findings = append(findings, unseen(h.logins.advice(), "sshd was not asked about %s, so keys and a ForceCommand that only sshd_config names are not seen there: %s",
+			plural(h.logins.unasked, "account", "accounts"), h.logins.silence()))
 	}
 	findings = append(findings, h.elsewhereFindings()...)
 	if len(h.accounts) == 0 {
@@ -358,7 +350,7 @@ func (h *survey) accountFindings() []finding {
 		findings = append(findings, h.accounts[i].findings(h)...)
 	}
 	if h.left > 0 {
-		findings = append(findings, unseen("", "%s more that the gate stands before: only the first %d are looked at", plural(h.left, "account", "accounts"), maxAccounts))
+		findings = append(findings, unseen("ask about one: sshd -T -C user=NAME,host=localhost,addr=127.0.0.1", "%s more that the gate stands before: only the first %d are looked at", plural(h.left, "account", "accounts"), maxAccounts))
 	}
 	return findings
 }
@@ -376,7 +368,7 @@ func (h *survey) elsewhereFindings() []finding {
 			"sshd lets certificates into %s; whether each has the gate as its force-command cannot be seen here: %s", accounts, from))
 	}
 	if more := len(h.reached) - len(h.elsewhere); more > 0 {
-		findings = append(findings, unseen("", "sshd takes keys from %s more", plural(more, "program or authority", "programs or authorities")))
+		findings = append(findings, unseen("sshd -T -C user=NAME,host=localhost,addr=127.0.0.1 names them", "sshd takes keys from %s more", plural(more, "program or authority", "programs or authorities")))
 	}
 	return findings
 }
@@ -408,7 +400,7 @@ func (a *gatedAccount) findings(h *survey) []finding {
 		if a.unseen != nil {
 			reason = a.unseen.Error()
 		}
-		note(unseen("sudo ssh-gate doctor", "%s: sshd's settings are not known: %s", a.Name, reason))
+		note(unseen(h.logins.advice(), "%s: sshd's settings are not known: %s", a.Name, reason))
 		return findings
 	}
 	return append(findings, a.sshd(h)...)
@@ -441,7 +433,7 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 			findings = append(findings, bad(fix, "%s: %s", a.Name, text))
 		}
 	}
-	const reload = " in sshd_config, then reload sshd"
+	const reload = " in sshd_config, then sshd -t && systemctl reload ssh"
 	is(s.Value("pubkeyauthentication") == "no", "PubkeyAuthentication yes"+reload, "sshd takes no keys")
 	is(s.Value("exposeauthinfo") != "yes" && (a.byProof || h.proved > 0), "ExposeAuthInfo yes"+reload,
 		"sshd does not tell which key was used, so --key-from and fingerprints deny everything")
@@ -463,19 +455,36 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 	for _, name := range matching(s["acceptenv"], "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "SHELLOPTS", "PS4", "PATH", "IFS") {
 		is(!a.isShell, "leave "+name+" out of AcceptEnv"+reload, "clients may send the variable "+name+" to the login shell")
 	}
-	if command := s.Value("forcecommand"); command != "" && command != "none" {
+	command := s.Value("forcecommand")
+	internal := "" // the subsystem that a login gets of sshd itself, without the login shell
+	if command == "" || command == "none" {
+		command, internal = "", internalSubsystem(s["subsystem"])
+	}
+	if internal != "" && (a.ownKeys || a.bare > 0) {
+		who := "which somebody may add to its keys"
+		if a.bare > 0 {
+			who = "of which there " + fmt.Sprintf("%s %d", map[bool]string{true: "is", false: "are"}[a.bare == 1], a.bare)
+		}
+		is(true, "Subsystem "+internal+" "+sftpServer()+reload+"; or Match User "+a.Name+" with ForceCommand /usr/bin/ssh-gate --key-from fingerprint; or keys where root alone writes, each with command=",
+			"Subsystem "+internal+" internal-sftp runs in sshd itself: a key line without command=, "+who+", gets all files of the account without the gate, and without a record")
+	}
+	if command != "" {
 		call, ok := forced.Command(command)
 		is(!ok, "ForceCommand /usr/bin/ssh-gate --key-from fingerprint"+reload, "ForceCommand "+command+" runs in place of the gate")
 		is(ok && call.Problem != "", "ForceCommand /usr/bin/ssh-gate --key-from fingerprint"+reload, "ForceCommand "+command+": "+call.Problem)
 	}
 	password := s.Value("passwordauthentication") == "yes" || s.Value("kbdinteractiveauthentication") == "yes"
-	if password && !a.isShell && !a.forced {
+	if password && !a.forced && (!a.isShell || internal != "") {
 		usable, err := hasPassword(a.Name)
 		switch {
 		case err != nil:
-			findings = append(findings, unseen("sudo ssh-gate doctor", "%s: whether it has a password is not known: %s", a.Name, reasonOf(err)))
+			findings = append(findings, unseen(asRoot("ls -l /etc/shadow"), "%s: whether it has a password is not known: %s", a.Name, reasonOf(err)))
 		default:
-			is(usable, "passwd -l "+a.Name+" && usermod -p '*' "+a.Name+", or PasswordAuthentication no"+reload, "it has a password, by which it gets its login shell without the gate")
+			gets := "its login shell"
+			if a.isShell {
+				gets = internal
+			}
+			is(usable, "passwd -l "+a.Name+" && usermod -p '*' "+a.Name+", or PasswordAuthentication no"+reload, "it has a password, by which it gets "+gets+" without the gate")
 		}
 	}
 	if len(findings) == 0 {
@@ -487,6 +496,75 @@ func (a *gatedAccount) sshd(h *survey) []finding {
 // runtimeVariables are those that Go's runtime reads before main, whatever the program: gogetenv in its source.
 func runtimeVariables() []string {
 	return []string{"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK"}
+}
+
+const (
+	sshdPID     = "/run/sshd.pid" // which sshd writes when it starts and each time that it is reloaded
+	sshdConfig  = "/etc/ssh/sshd_config"
+	sshdDropIns = "/etc/ssh/sshd_config.d"
+	maxDropIns  = 1000 // files of sshdDropIns that are looked at
+)
+
+// unreadBySSHD is a file of sshd's configuration, where Debian and Fedora have it, that was written after the running sshd has read it; empty where
+// there is none, or where that is not known: no sshd waits for connections, or it writes no such sshdPID.
+func unreadBySSHD() string {
+	read, err := os.Stat(sshdPID)
+	if err != nil {
+		return ""
+	}
+	pid, err := os.ReadFile(sshdPID)
+	if err != nil {
+		return ""
+	}
+	number, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil {
+		return ""
+	}
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", number)); err != nil || strings.TrimSpace(string(name)) != "sshd" {
+		return ""
+	}
+	files := []string{sshdConfig}
+	entries, _ := os.ReadDir(sshdDropIns)
+	for _, e := range entries[:min(len(entries), maxDropIns)] {
+		if strings.HasSuffix(e.Name(), ".conf") {
+			files = append(files, sshdDropIns+"/"+e.Name())
+		}
+	}
+	for _, file := range files {
+		if written, err := os.Stat(file); err == nil && written.ModTime().After(read.ModTime()) {
+			return file
+		}
+	}
+	return ""
+}
+
+// internalSubsystem is the name of the first subsystem that sshd runs itself, with no program and so no login shell.
+func internalSubsystem(values []string) string {
+	for _, value := range values {
+		if words := strings.Fields(value); len(words) > 1 && words[1] == "internal-sftp" {
+			return words[0]
+		}
+	}
+	return ""
+}
+
+// sftpServer is where the program lies that does what internal-sftp does.
+func sftpServer() string {
+	places := []string{"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server"}
+	for _, path := range places {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return places[0]
+}
+
+// asRoot is what to type where root would see more, and what where root does not.
+func asRoot(otherwise string) string {
+	if os.Geteuid() != 0 {
+		return "sudo ssh-gate doctor"
+	}
+	return otherwise
 }
 
 // matching are the names and patterns of AcceptEnv that take one of the variables.

@@ -301,13 +301,26 @@ func TestDoctorHeeds(t *testing.T) {
 
 // TestDoctorUnasked: accounts about which sshd is not asked are not passed over in silence, and no flood of programs is told.
 func TestDoctorUnasked(t *testing.T) {
-	h := &survey{unasked: 7}
-	if f := h.accountFindings()[0]; f.state() != "unseen" || !strings.HasPrefix(f.text, "sshd was not asked about 7 accounts") || !strings.HasSuffix(f.text, "it is asked about 200 at most, and about plain names") || f.fix == "" {
+	h := &survey{logins: logins{unasked: 7}}
+	if f := h.accountFindings()[0]; f.state() != "unseen" || !strings.HasPrefix(f.text, "sshd was not asked about 7 accounts") || !strings.HasSuffix(f.text, "it is asked about 200 at most, for 30 seconds, and about plain names") || f.fix == "" {
 		t.Errorf("%+v", f)
 	}
-	h = &survey{unasked: 1, deaf: errors.New("sshd -T: no hostkeys available")}
+	h = &survey{logins: logins{unasked: 1, deaf: errors.New("sshd -T: no hostkeys available")}}
 	if f := h.accountFindings()[0]; f.state() != "unseen" || !strings.HasSuffix(f.text, "seen there: sshd -T: no hostkeys available") || f.fix == "" {
 		t.Errorf("%+v", f)
+	}
+	for n, want := range map[int]string{1: "the keys of 1 account cannot be read (a0): permission denied", maxNamed + 1: "the keys of 6 accounts cannot be read (a0, a1, a2, a3, a4, ...): permission denied"} {
+		h = &survey{}
+		files := ""
+		for i := range n {
+			h.unseenKeys = append(h.unseenKeys, unseenKeys{fmt.Sprintf("a%d", i), &keysUnseen{fmt.Sprintf("/%d/keys", i), "permission denied"}})
+			if i < maxNamed {
+				files += fmt.Sprintf(" /%d/keys", i)
+			}
+		}
+		if f := h.accountFindings()[0]; f.state() != "unseen" || f.text != want || os.Geteuid() == 0 && f.fix != "ls -l"+files || os.Geteuid() != 0 && f.fix != "sudo ssh-gate doctor" {
+			t.Errorf("%+v, want %s", f, want)
+		}
 	}
 	h = &survey{}
 	for i := range maxElsewhere + 2 {

@@ -83,7 +83,7 @@ func explain(c *call) int {
 	}
 	config, problem, err := o.hostConfig()
 	if err != nil {
-		return c.fail(err, "")
+		return c.failFolder(err)
 	}
 	e := &explanation{Request: record.Escape(o.request), Key: source.Key, Policy: source.File, question: &o.question, recorded: from}
 	e.judge(source, config, problem, c.now)
@@ -182,9 +182,9 @@ func (c *call) fromLog(o *explainOptions, words []string) (*record.Record, int) 
 	case found == nil:
 		return nil, c.fail(errors.New(missing), "ssh-gate log shows what there is; to explain a request that was never sent: ssh-gate explain --key NAME -- 'REQUEST'")
 	case found.Bytes > len(found.Request):
-		return nil, c.fail(fmt.Errorf("the record has only the first %d bytes of the request's %d", len(found.Request), found.Bytes), "")
+		return nil, c.fail(fmt.Errorf("the record has only the first %d bytes of the request's %d", len(found.Request), found.Bytes), "put the whole request, if you know it: ssh-gate explain --key NAME -- 'REQUEST'")
 	case found.Key == "":
-		return nil, c.fail(errors.New("the record names no key: the gate was called wrongly, see its detail: "+record.Escape(found.Detail)), "")
+		return nil, c.fail(errors.New("the record names no key: the gate was called wrongly, see its detail: "+record.Escape(found.Detail)), "correct the key line, ssh-gate check finds it; to ask about a key: ssh-gate explain --key NAME -- 'REQUEST'")
 	}
 	o.take(found)
 	if o.file == "" {

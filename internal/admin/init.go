@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -74,6 +76,7 @@ func initKey(c *call) int {
 	}
 	if o.installs() {
 		if status := c.installLine(o, false); status != exitOK {
+			c.tell("note", fmt.Sprintf("the policy %s stands, and no key line names it yet: mend that, and repeat this", o.policyFile()))
 			return status
 		}
 	}
@@ -205,7 +208,7 @@ func (c *call) publicKey(file string) (*keyline.PublicKey, int) {
 	case errors.Is(err, notRegular{}):
 		return nil, c.fail(fmt.Errorf("the public key %+q is not a regular file", file), "write the key into a file, and give that")
 	case err != nil:
-		return nil, c.fail(fmt.Errorf("the public key %+q: %w", file, err), "give the .pub file that ssh-keygen writes beside the private key; ssh-keygen -t ed25519 makes both")
+		return nil, c.fail(fmt.Errorf("the public key %+q: %w", file, err), c.publicHint(file, err))
 	}
 	key, fault := keyline.ReadPublic(text)
 	if fault != nil {
@@ -213,6 +216,18 @@ func (c *call) publicKey(file string) (*keyline.PublicKey, int) {
 	}
 	key.Comment = cleanComment(key.Comment)
 	return key, exitOK
+}
+
+// publicHint is what to type where a public key is not there, or not to be read.
+func (c *call) publicHint(file string, err error) string {
+	quoted := argv.Quote([]string{file})
+	switch private, isPublic := strings.CutSuffix(file, ".pub"); {
+	case !errors.Is(err, fs.ErrNotExist):
+		return "ls -l " + quoted
+	case isPublic:
+		return "ssh-keygen -t ed25519 -f " + argv.Quote([]string{private}) + " makes it, with its private half; for a key that you have: ssh-keygen -y -f PRIVATE > " + quoted
+	}
+	return "give the .pub file that ssh-keygen writes beside the private key; ssh-keygen -t ed25519 makes both"
 }
 
 const maxComment = 100 // characters
@@ -265,7 +280,7 @@ func (c *call) writePolicy(o *initOptions) int {
 	file := o.policyFile()
 	text := []byte(o.policyText())
 	if _, faults := policy.Parse(o.name, file, text); faults != nil {
-		return c.fail(faults, "") // never written, so never trusted
+		return c.fail(faults, "give other options, and report this: ssh-gate version") // never written, so never trusted
 	}
 	err := safefile.Create(file, text, policyMode, o.owner())
 	var fault *safefile.Error
@@ -280,7 +295,7 @@ func (c *call) writePolicy(o *initOptions) int {
 	case errors.As(err, &fault) && fault.Fault == safefile.Astray:
 		return c.fail(err, "remove the link, or take another name for the key")
 	case errors.As(err, &fault):
-		return c.fail(err, fault.Hint)
+		return c.fail(err, cmp.Or(fault.Hint, "namei -l "+o.dir))
 	}
 	hint := whatToDo(err, o.dir)
 	if errors.Is(err, unix.EACCES) {
@@ -403,7 +418,7 @@ func (c *call) printLine(o *initOptions) int {
 		text = o.line().String() + "\n"
 	}
 	if _, err := io.WriteString(c.out, text); err != nil {
-		return c.fail(err, "")
+		return c.failOutput(err)
 	}
 	if o.format != formatText && o.install == "" {
 		c.tell("note", "put the account in the place of ACCOUNT")

@@ -131,7 +131,9 @@ func TestInitRefuses(t *testing.T) {
 	check(t, unix.Mkfifo(d.path("keys/fifo.toml"), 0o600))
 	check(t, os.Mkdir(d.path("keys/folder.toml"), 0o755))
 	for args, want := range map[string]string{
-		"init ci --public-key $DIR/absent":                              "error: the public key \"$DIR/absent\": no such file or directory\nssh-gate: hint: give the .pub file that ssh-keygen writes beside the private key; ssh-keygen -t ed25519 makes both\n",
+		"init ci --public-key $DIR/absent": "error: the public key \"$DIR/absent\": no such file or directory\nssh-gate: hint: give the .pub file that ssh-keygen writes beside the private key; ssh-keygen -t ed25519 makes both\n",
+		"init ci --public-key $DIR/absent.pub": "error: the public key \"$DIR/absent.pub\": no such file or directory\nssh-gate: hint: ssh-keygen -t ed25519 -f $DIR/absent makes it, with its private half; " +
+			"for a key that you have: ssh-keygen -y -f PRIVATE > $DIR/absent.pub\n",
 		"init ci --public-key $DIR/fifo":                                "error: the public key \"$DIR/fifo\" is not a regular file\nssh-gate: hint: write the key into a file, and give that\n",
 		"init ci --public-key $DIR/private":                             "error: \"$DIR/private\" is a private key, which never leaves the client\nssh-gate: hint: on the client: ssh-keygen -y -f $DIR/private > $DIR/private.pub, and give $DIR/private.pub; if others have seen $DIR/private, make a new key\n",
 		"init ci --public-key $DIR/none.pub":                            "error: \"$DIR/none.pub\" is no public key: it begins with no type of a key and no option of sshd's\nssh-gate: hint: give the .pub file that ssh-keygen writes beside the private key, as it is\n",

@@ -69,13 +69,23 @@ func (c *call) installLine(o *initOptions, try bool) int {
 	switch {
 	case errors.As(err, &r):
 		return c.fail(r, r.hint)
+	case err != nil && try:
+		return c.fail(fmt.Errorf("the keys of %s cannot be written: %w; nothing was changed", o.install, err), whatToDo(err, o.keysPlace()))
 	case err != nil:
-		return c.fail(fmt.Errorf("the keys of %s cannot be written: %w; nothing was changed", o.install, err), whatToDo(err, o.account.Home))
+		return c.fail(fmt.Errorf("the keys of %s cannot be written: %w; they are as they were", o.install, err), whatToDo(err, o.keysPlace()))
 	}
 	for _, note := range notes {
 		c.tell("note", note)
 	}
 	return exitOK
+}
+
+// keysPlace is the folder to look at where the keys cannot be written.
+func (o *initOptions) keysPlace() string {
+	if o.keys != "" {
+		return filepath.Dir(o.keys)
+	}
+	return o.account.Home
 }
 
 func rootOwns(dir string) bool {
@@ -97,7 +107,7 @@ func whatToDo(err error, place string) string {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return "the file system or the quota is full: df -h " + place
 	}
-	return ""
+	return "namei -l " + place + "; df -h " + place
 }
 
 // openKeys walks to the folder of the account's keys, makes .ssh if need be, and reads the file.
@@ -227,6 +237,8 @@ func readKeys(dir int, name, path string) (text []byte, st unix.Stat_t, had bool
 		return nil, st, false, refuse("put a file in its place, or name the file that it leads to: --authorized-keys FILE", "%+q is a link, which is not followed", path)
 	case errors.Is(err, unix.ENXIO):
 		return nil, st, false, refuse("move it away", "%+q is not a regular file", path)
+	case errors.Is(err, unix.EACCES):
+		return nil, st, false, refuse("ls -l "+path+"; chmod u+rw "+path, "%+q cannot be read: %v; nothing was changed", path, err)
 	case err != nil:
 		return nil, st, false, fmt.Errorf("%s: %w", path, err)
 	}

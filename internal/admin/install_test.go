@@ -290,6 +290,10 @@ func TestInstallRefuses(t *testing.T) {
 			check(t, errors.Join(os.Mkdir(dir+"/.ssh", 0o700), os.WriteFile(dir+"/.ssh/authorized_keys", []byte("secret"), 0o600)))
 			o.own(t, dir+"/.ssh")
 		}, "permission denied"},
+		{"of mode 000", func(t *testing.T, o *initOptions, dir string) {
+			needRoot(t)
+			keysHold("# x\n", 0)(t, o, dir)
+		}, `authorized_keys" cannot be read: permission denied`},
 		{"writable by others", keysHold("# x\n", 0o666), `authorized_keys" may be written by others (mode 0666)`},
 		{"NUL", keysHold("# x\n\x00\n", 0o600), `authorized_keys" has a NUL in line 2`},
 		{"too large", keysHold(strings.Repeat("#\n", keyline.MaxFile/2)+"#", 0o600), `authorized_keys" is 4194305 bytes long`},

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"example.org/ssh-gate/internal/forced"
 	"example.org/ssh-gate/internal/keyline"
 	"example.org/ssh-gate/internal/lint"
@@ -18,62 +16,124 @@ import (
 	"example.org/ssh-gate/internal/session"
 )
 
-// keyFiles are where sshd looks for the keys of an account unless AuthorizedKeysFile says otherwise, sshd_config(5).
-var keyFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
-
-// keyLines holds the key lines of all accounts against the policies, both ways.
+// keyLines holds the key lines of all accounts against the policies, both ways, where sshd looks for them.
 func (e *examination) keyLines(files []listed) {
+	survey := surveyLogins()
 	named := map[string]bool{} // files of policies
 	byProof := false
-	unseen, whole := map[string]bool{}, true // accounts whose files may not be read; whether all else was
-	for _, account := range loginAccounts() {
-		for _, file := range defaultKeyFiles(account.Home) {
-			text, err := readKeyFile(&account, file)
-			switch {
-			case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // as is a home of /dev/null
-				continue
-			case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
-				unseen[account.Home] = true
-				continue
-			case errors.Is(err, fs.ErrPermission): // with the account's own rights sshd cannot read it either
-				continue
-			case err != nil: // doctor calls these wrong, too
-				e.about("key-file-unreadable", file, "the file "+unreadOf(err))
-				whole = false
+	unseen, why, whole := map[string]bool{}, "", true // accounts whose files may not be read, by their homes; whether all else was
+	read := map[string]bool{}                         // files: accounts may share one
+	var sources keySources
+	for i := range survey.all {
+		l := &survey.all[i]
+		call, gated := forcedCall(&l.Account, l.settings)
+		if gated && call.Problem == "" {
+			byProof = byProof || call.KeyFrom != ""
+			named[calledPolicy(&call, l.Home)] = true
+		}
+		sources.noteSources(l.settings, gated)
+		for _, file := range l.keyFiles() {
+			if read[file] {
 				continue
 			}
-			lines, err := keyline.Parse(text)
-			if err != nil {
+			lines, err := readKeyLines(&l.Account, file)
+			read[file] = len(lines) > 0 || err != nil // one that this account may not read another perhaps may
+			if hidden := (*keysUnseen)(nil); errors.As(err, &hidden) {
+				unseen[l.Home], why = true, hidden.Error()
+				delete(read, file)
+				continue
+			}
+			if err != nil { // doctor calls these wrong, too
 				e.about("key-file-unreadable", file, "the file "+err.Error())
 				whole = false
 				continue
 			}
-			for i := range lines {
-				call, ok := gateCall(&lines[i])
+			e.inFile = &fileFindings{}
+			for k := range lines {
+				call, ok := gateCall(&lines[k])
 				if call.Problem != "" {
-					e.tellKeyLine(file, &lines[i], "key-line-faulty", call.Problem, "")
+					e.tellKeyLine(file, &lines[k], "key-line-faulty", call.Problem, "")
 				}
 				if !ok || call.Problem != "" {
 					continue
 				}
 				byProof = byProof || call.KeyFrom != ""
-				target := calledPolicy(&call, account.Home)
+				target := calledPolicy(&call, l.Home)
 				named[target] = true
-				e.keyLine(file, &lines[i], &call, target)
-				e.loginElsewhere(file, &lines[i], &account, target)
+				e.keyLine(file, &lines[k], &call, target)
+				e.loginElsewhere(file, &lines[k], &l.Account, target)
 			}
+			e.closeFile(file)
 		}
 	}
-	if len(unseen) > 0 {
-		e.skipped = append(e.skipped, fmt.Sprintf("the key lines of %s were not looked at: ask as root", counted(len(unseen), "account")))
+	skip := func(format string, args ...any) {
+		e.skipped = append(e.skipped, fmt.Sprintf(format, args...))
+		whole = false
 	}
-	if len(unseen) > 0 || !whole {
+	root := os.Geteuid() == 0
+	switch {
+	case len(unseen) > 0 && root:
+		skip("the key lines of %s were not looked at: %s", counted(len(unseen), "account"), why)
+	case len(unseen) > 0:
+		skip("the key lines of %s were not looked at: ask as root", counted(len(unseen), "account"))
+	}
+	if survey.unasked > 0 {
+		ask := ""
+		if !root {
+			ask = "; ask as root"
+		}
+		skip("where sshd looks for the keys of %s is not known, so only ~/.ssh was looked at, and no policy is called unused: %s%s",
+			counted(survey.unasked, "account"), survey.silence(), ask)
+	}
+	for _, from := range sources.elsewhere {
+		skip("keys that sshd takes from %s were not looked at", from)
+	}
+	if !whole {
 		return
 	}
 	for i := range files {
 		if f := &files[i]; !f.Account && !byProof && !named[f.File] && !e.isAccepted(f.File, "policy-without-key-line") {
 			e.about("policy-without-key-line", f.File, "no key line of an account of this host names it")
 		}
+	}
+}
+
+// maxInFile bounds what is told of one file of keys, which an account may fill as it likes.
+const maxInFile = 20
+
+// fileFindings are what is found in one file of keys: the first of each severity, as many as may be told and one more.
+type fileFindings struct {
+	kept  []*lint.Finding
+	count map[lint.Severity]int
+}
+
+func (f *fileFindings) add(found *lint.Finding) {
+	if f.count == nil {
+		f.count = map[lint.Severity]int{}
+	}
+	if f.count[found.Kind.Severity]++; f.count[found.Kind.Severity] <= maxInFile+1 {
+		f.kept = append(f.kept, found)
+	}
+}
+
+// closeFile tells the worst of what was found in a file of keys, and how much more there is.
+func (e *examination) closeFile(file string) {
+	in := e.inFile
+	e.inFile = nil
+	more := -maxInFile
+	for _, n := range in.count {
+		more += n
+	}
+	slices.SortStableFunc(in.kept, func(a, b *lint.Finding) int {
+		return slices.Index(severities, a.Kind.Severity) - slices.Index(severities, b.Kind.Severity)
+	})
+	for i, found := range in.kept[:min(len(in.kept), maxInFile+1)] {
+		if i == maxInFile {
+			found = &lint.Finding{Kind: found.Kind, Fault: &policy.Fault{File: file,
+				Message: fmt.Sprintf("and %s more in this file; the worst %d are told", counted(more, "finding"), maxInFile),
+				Hint:    "correct those that are told, and ask again"}}
+		}
+		e.add(found)
 	}
 }
 
@@ -129,14 +189,6 @@ func (e *examination) keyLine(file string, line *keyline.Line, call *forced.Call
 	}
 }
 
-// unreadOf says why a file of keys was not read.
-func unreadOf(err error) string {
-	if errors.Is(err, notRegular{}) {
-		return err.Error()
-	}
-	return "cannot be read: " + reasonOf(err)
-}
-
 // noteLogin keeps the rule of a policy for the request without a command.
 func (e *examination) noteLogin(file string, p *policy.Policy) {
 	for i := range p.Rules {
@@ -185,41 +237,4 @@ func sameFile(a, b string) bool {
 	one, err := os.Stat(a)
 	other, otherErr := os.Stat(b)
 	return err == nil && otherErr == nil && os.SameFile(one, other)
-}
-
-// loginAccounts are those of /etc/passwd that have a home, each with its own rights once: two names of one user are one account.
-func loginAccounts() []session.Account {
-	all, _ := session.Accounts()
-	type place struct {
-		home string
-		uid  int
-	}
-	seen := map[place]bool{}
-	return slices.DeleteFunc(all, func(a session.Account) bool {
-		at := place{a.Home, a.UID}
-		again := seen[at]
-		seen[at] = true
-		return again || !strings.HasPrefix(a.Home, "/")
-	})
-}
-
-func defaultKeyFiles(home string) []string {
-	files := make([]string, len(keyFiles))
-	for i, name := range keyFiles {
-		files[i] = filepath.Join(home, name)
-	}
-	return files
-}
-
-// readKeyFile reads a file of an account's keys as sshd does, with that account's own rights: a link of the account's must not make root
-// read where it leads.
-func readKeyFile(account *session.Account, file string) (text []byte, err error) {
-	if os.Geteuid() != 0 || account.UID == 0 {
-		return readPlain(file, keyline.MaxFile)
-	}
-	actErr := actAs(*account, func() error {
-		text, err = readPlain(file, keyline.MaxFile)
-		return nil
-	})
-	return text, errors.Join(actErr, err)
 }

@@ -118,7 +118,7 @@ func (c *call) hostConfig(file string) (*policy.Config, int) {
 	}
 	file, err := filepath.Abs(file)
 	if err != nil {
-		return nil, c.fail(err, "")
+		return nil, c.failFolder(err)
 	}
 	config, problem := host.Config(file, pointed)
 	if problem != nil {
@@ -182,7 +182,7 @@ func (c *call) list(book *logbook.Book, o *logOptions) int {
 // finish reports what could not be read, once, which is never fatal: the rest of the log was.
 func (c *call) finish(book *logbook.Book, out *bufio.Writer) int {
 	if err := out.Flush(); err != nil {
-		return c.fail(err, "")
+		return c.failOutput(err)
 	}
 	for _, problem := range book.Problems {
 		c.warn("%v", problem)

@@ -329,6 +329,8 @@ func TestRing(t *testing.T) {
 	}
 }
 
+const noRoomLeft = "ssh-gate: error: standard output: no space left on device\nssh-gate: hint: see where it goes: a full disk (df -h), or a program behind | that has ended\n"
+
 // TestFullDisk: what cannot be written ends the verb, also one that follows.
 func TestFullDisk(t *testing.T) {
 	d := newDesk(t)
@@ -336,7 +338,7 @@ func TestFullDisk(t *testing.T) {
 	for _, mode := range []string{"--json", "--top", "-f"} {
 		var errs strings.Builder
 		c := &call{verb: "log", args: []string{mode, "--file", d.path("log")}, out: full{}, errs: &errs, now: now, zone: time.UTC}
-		if status := log(c); status != exitFindings || errs.String() != "ssh-gate: error: no space left on device\n" {
+		if status := log(c); status != exitFindings || errs.String() != noRoomLeft {
 			t.Errorf("%s: status %d, %s", mode, status, errs.String())
 		}
 	}
@@ -357,7 +359,7 @@ func TestFullDiskLater(t *testing.T) {
 		return len(b), nil
 	})
 	c := &call{verb: "log", args: []string{"-f", "--file", d.path("log")}, out: out, errs: &errs, now: now, zone: time.UTC}
-	if status := log(c); status != exitFindings || errs.String() != "ssh-gate: error: no space left on device\n" {
+	if status := log(c); status != exitFindings || errs.String() != noRoomLeft {
 		t.Errorf("status %d, %s", status, errs.String())
 	}
 }

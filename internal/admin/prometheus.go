@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.org/ssh-gate/internal/argv"
 	"example.org/ssh-gate/internal/logbook"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
@@ -52,12 +53,12 @@ const (
 // prometheus brings the counters in a file up to date.
 func (c *call) prometheus(book *logbook.Book, file string) int {
 	if _, err := os.Stat(filepath.Dir(file)); err != nil {
-		return c.fail(err, "make the folder that node_exporter's --collector.textfile.directory names")
+		return c.fail(err, "install -d -m 755 "+argv.Quote([]string{filepath.Dir(file)})+", or name the folder that node_exporter's --collector.textfile.directory names")
 	}
 	// Not the counters' folder, which any account may open, and lock for as long as it likes.
 	folder, err := os.Open(book.Folder())
 	if err != nil {
-		return c.fail(err, "")
+		return c.fail(err, "ls -ld "+argv.Quote([]string{book.Folder()}))
 	}
 	defer folder.Close()
 	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
@@ -69,7 +70,7 @@ func (c *call) prometheus(book *logbook.Book, file string) int {
 	}
 	counted.add(c, book)
 	if err := replace(file, counted.text()); err != nil {
-		return c.fail(err, "")
+		return c.fail(err, whatToDo(err, argv.Quote([]string{filepath.Dir(file)})))
 	}
 	return c.finish(book, bufio.NewWriter(c.out))
 }

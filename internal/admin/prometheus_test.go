@@ -325,7 +325,7 @@ func TestPrometheusFolder(t *testing.T) {
 	if d.counted("text/x.prom")[recordsName+" denied no-rule ci"] != 1 {
 		t.Error("a failed run changed the file")
 	}
-	d.want(exitFindings, "", "ssh-gate: error: stat $DIR/none: no such file or directory\nssh-gate: hint: make the folder that node_exporter's --collector.textfile.directory names\n",
+	d.want(exitFindings, "", "ssh-gate: error: stat $DIR/none: no such file or directory\nssh-gate: hint: install -d -m 755 $DIR/none, or name the folder that node_exporter's --collector.textfile.directory names\n",
 		"log", "--prometheus", "$DIR/none/x.prom", "--file", "$DIR/log")
 }
 

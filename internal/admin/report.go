@@ -42,7 +42,7 @@ func (e *examination) tell(c *call) int {
 func (c *call) print(v any, status int) int {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return c.fail(err, "")
+		return c.fail(err, "report this: ssh-gate version")
 	}
 	fmt.Fprintf(c.out, "%s\n", record.ASCII(text))
 	return status

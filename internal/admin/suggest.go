@@ -49,7 +49,7 @@ func suggestRules(c *call) int {
 		return c.misused("no request is given: write each behind --, as one argument; or name the key whose denials the log has, --key NAME; or give a file, < requests.txt")
 	case len(given) == 0, len(given) == 1 && given[0] == "-":
 		if err := c.readRequests(&requests, os.Stdin); err != nil {
-			return c.fail(fmt.Errorf("standard input: %w", err), "")
+			return c.fail(fmt.Errorf("standard input: %w", err), "give a file that can be read: ssh-gate suggest < requests.txt")
 		}
 	default:
 		for _, text := range given {
@@ -143,7 +143,7 @@ func (c *call) readRequests(to *suggest.Requests, from io.Reader) error {
 func (c *call) tellRules(requests *suggest.Requests) int {
 	answer := requests.Rules()
 	if _, err := io.WriteString(c.out, answer.Text); err != nil {
-		return c.fail(err, "")
+		return c.failOutput(err)
 	}
 	if answer.Left > 0 {
 		c.warn("requests that no rule was made for, because there are too many: %d", answer.Left)

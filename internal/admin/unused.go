@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"example.org/ssh-gate/internal/argv"
 	"example.org/ssh-gate/internal/logbook"
 	"example.org/ssh-gate/internal/policy"
 	"example.org/ssh-gate/internal/record"
@@ -287,7 +289,7 @@ func (c *call) tellUnused(book *logbook.Book, o *unusedOptions, answer *review) 
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
 		if err := encoder.Encode(answer); err != nil {
-			return c.fail(err, "")
+			return c.failOutput(err)
 		}
 	} else {
 		c.table(out, answer)
@@ -396,7 +398,7 @@ func (c *call) without(book *logbook.Book, o *unusedOptions, policies []source, 
 			}
 		}
 		if p.err != nil {
-			return c.fail(p.err, "")
+			return c.fail(p.err, "ssh-gate check "+argv.Quote([]string{p.File}))
 		}
 		if answer.LogFrom == nil || answer.LogFrom.After(o.since) {
 			return c.fail(errors.New("the log does not reach back so far, so a rule that it has not seen matched may be in use"), "ask with a later --since")
@@ -411,11 +413,11 @@ func (c *call) without(book *logbook.Book, o *unusedOptions, policies []source, 
 		}
 		text, err := p.Without(p.text, drop)
 		if err != nil {
-			return c.fail(err, "")
+			return c.fail(err, "take the rules out by hand; ssh-gate unused names them")
 		}
 		out := bufio.NewWriter(c.out)
 		out.Write(text)
 		return c.finish(book, out)
 	}
-	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), meant(nearest(o.without, knownKeys(o.dir))))
+	return c.fail(fmt.Errorf("there is no policy %+q in %+q", o.without+".toml", o.dir), cmp.Or(meant(nearest(o.without, knownKeys(o.dir))), "ls "+argv.Quote([]string{o.dir})))
 }

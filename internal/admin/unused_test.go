@@ -176,7 +176,7 @@ func TestUnusedFaulty(t *testing.T) {
 	if got := d.unused("--without", "b"); got.status != exitFindings || got.out != "" || !strings.HasPrefix(got.errs, "ssh-gate: error: $DIR/keys/b.toml:3:1: ") {
 		t.Errorf("%+v", got)
 	}
-	d.want(exitFindings, "", "ssh-gate: error: there is no policy \"nobody.toml\" in \"$DIR/keys\"\n", "unused", "--config", "$DIR/config.toml", "--policy-dir", "$DIR/keys", "--without", "nobody")
+	d.want(exitFindings, "", "ssh-gate: error: there is no policy \"nobody.toml\" in \"$DIR/keys\"\nssh-gate: hint: ls $DIR/keys\n", "unused", "--config", "$DIR/config.toml", "--policy-dir", "$DIR/keys", "--without", "nobody")
 	d.want(exitFindings, "", "ssh-gate: error: open $DIR/nokeys: no such file or directory\nssh-gate: hint: name the folder with --policy-dir DIR\n",
 		"unused", "--config", "$DIR/config.toml", "--policy-dir", "$DIR/nokeys")
 }
@@ -295,7 +295,7 @@ command = "uptime"
 		}
 	}
 	d.write("keys/ci.toml", "allow = [{ command = \"uptime\" }]\n")
-	if got := d.unused("--without", "ci"); got != (answer{exitFindings, "", "ssh-gate: error: rule #1 has no [[allow]] of its own, so it has to be taken out by hand\n"}) {
+	if got := d.unused("--without", "ci"); got != (answer{exitFindings, "", "ssh-gate: error: rule #1 has no [[allow]] of its own, so it has to be taken out by hand\nssh-gate: hint: take the rules out by hand; ssh-gate unused names them\n"}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -65,6 +65,9 @@ func TestWithoutPackage(t *testing.T) {
 	}
 	script := sandbox
 	for _, command := range firstKey(t) {
+		if command == "sshd -t && systemctl reload ssh" { // here each login starts its sshd, and the machine's own is left alone
+			command = "/usr/sbin/sshd -t -f /etc/ssh/readme_sshd_config"
+		}
 		status := "0"
 		if strings.Contains(command, "# denied") {
 			status = "77"

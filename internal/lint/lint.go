@@ -26,6 +26,8 @@ type Host interface {
 	Program(path string) error
 	// Script judges a file that a program reads as code, safefile.Script.
 	Script(path string) error
+	// Astray says why the gate would not follow a path that a policy names, safefile.Open; nil where it would, or where nothing is there.
+	Astray(path string) error
 	// Exists says whether anything is at a path, links followed.
 	Exists(path string) (bool, error)
 	// Account says whether there is a login user of this name.

@@ -24,6 +24,7 @@ type host struct {
 	absent []string
 	unsafe []string
 	links  map[string]string
+	astray []string // that the gate would not follow
 	abi    int
 }
 
@@ -52,6 +53,13 @@ func (h host) Program(path string) error {
 	return nil
 }
 
+func (h host) Astray(path string) error {
+	if slices.Contains(h.astray, path) {
+		return fmt.Errorf("%+q is a link that others than root can have made", path)
+	}
+	return nil
+}
+
 func (h host) Script(path string) error { return h.Program(path) }
 
 func (h host) Exists(path string) (bool, error) { return !slices.Contains(h.absent, path), nil }
@@ -62,7 +70,7 @@ func (h host) LandlockABI() int                 { return h.abi }
 // troubled is the host of the cases in testdata.
 var troubled = host{
 	absent: []string{"missing", "/opt/missing", "nobody-here", "/srv/missing"}, unsafe: []string{"/opt/unsafe"}, abi: 3,
-	links: map[string]string{"/usr/bin/mysh": "/usr/bin/dash", "/srv/link": "/etc"},
+	astray: []string{"/srv/theirs", "/srv/missing"}, links: map[string]string{"/usr/bin/mysh": "/usr/bin/dash", "/srv/link": "/etc"},
 }
 
 func parse(t testing.TB, name, text string) *policy.Policy {

@@ -99,6 +99,8 @@ func (l *linter) confine(rule *policy.Rule, c *policy.Confine) {
 			place := append(at[:len(at):len(at)], list.key, i)
 			if !l.exists(p) {
 				l.add("confine-path-missing", rule, place, quote(p)+" does not exist", "")
+			} else {
+				l.astray(rule, p, place)
 			}
 			if list.key == "write" {
 				l.writes(rule, p, place)
@@ -111,6 +113,13 @@ func (l *linter) confine(rule *policy.Rule, c *policy.Confine) {
 			"where the kernel cannot hold it, the program runs unconfined", "")
 	case missing != "":
 		l.add("confine-unsupported", rule, at, "this kernel cannot confine a program: "+missing, "")
+	}
+}
+
+// astray looks at the way to a path of the domain.
+func (l *linter) astray(rule *policy.Rule, p string, at []any) {
+	if err := l.host.Astray(p); err != nil {
+		l.add("confine-path-link", rule, at, err.Error(), "")
 	}
 }
 

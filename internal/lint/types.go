@@ -137,6 +137,9 @@ func (l *linter) held(rule *policy.Rule, p policy.Part, form policy.Form, place 
 	if form.Access == policy.Write && c != nil {
 		l.writes(rule, form.Root, place)
 	}
+	if form.Access != policy.NoAccess {
+		l.astray(rule, form.Root, place)
+	}
 	if c != nil || !form.Links {
 		return
 	}

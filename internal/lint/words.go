@@ -63,6 +63,7 @@ func (anywhere) Resolve(path string) (string, error) { return path, nil }
 func (anywhere) Program(string) error                { return nil }
 func (anywhere) Script(string) error                 { return nil }
 func (anywhere) Exists(string) (bool, error)         { return true, nil }
+func (anywhere) Astray(string) error                 { return nil }
 func (anywhere) Account(string) bool                 { return true }
 func (anywhere) Homes() []string                     { return nil }
 func (anywhere) LandlockABI() int                    { return newestABI }

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"example.org/ssh-gate/internal/safefile"
 	"example.org/ssh-gate/internal/session"
 )
+
+// ErrNone says that this host has no sshd.
+var ErrNone = errors.New("there is no sshd")
 
 // binaries are where sshd may be.
 var binaries = []string{"/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"}
@@ -51,7 +55,7 @@ func Effective(user string) (Settings, error) {
 		}
 		return settings, err
 	}
-	return nil, errors.New("there is no sshd in " + strings.Join(binaries, ", "))
+	return nil, fmt.Errorf("%w in %s", ErrNone, strings.Join(binaries, ", "))
 }
 
 func ask(path, how, user string) (Settings, error) {
@@ -100,14 +104,18 @@ func parse(text string) Settings {
 }
 
 // KeyFiles are the files in which sshd looks for the keys of an account, AuthorizedKeysFile in sshd_config(5), with its tokens replaced.
+// At a token that it does not know sshd ends the login, so what stands behind it is never looked at.
 func (s Settings) KeyFiles(user, home string, uid int) []string {
 	var files []string
 	for _, value := range s["authorizedkeysfile"] {
 		for _, file := range strings.Fields(value) {
-			if file == "none" {
+			if strings.EqualFold(file, "none") {
 				continue
 			}
-			file = strings.NewReplacer("%%", "%", "%h", home, "%u", user, "%U", fmt.Sprint(uid)).Replace(file)
+			file, ok := expand(file, map[byte]string{'%': "%", 'h': home, 'u': user, 'U': strconv.Itoa(uid)})
+			if !ok {
+				return files
+			}
 			if !strings.HasPrefix(file, "/") {
 				file = strings.TrimSuffix(home, "/") + "/" + file
 			}
@@ -115,4 +123,24 @@ func (s Settings) KeyFiles(user, home string, uid int) []string {
 		}
 	}
 	return files
+}
+
+// expand replaces tokens once: what a home or a name holds is no token.
+func expand(text string, tokens map[byte]string) (string, bool) {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '%' {
+			b.WriteByte(text[i])
+			continue
+		}
+		if i++; i == len(text) {
+			return "", false
+		}
+		value, known := tokens[text[i]]
+		if !known {
+			return "", false
+		}
+		b.WriteString(value)
+	}
+	return b.String(), true
 }

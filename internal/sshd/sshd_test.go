@@ -27,7 +27,7 @@ func TestEffective(t *testing.T) {
 	}
 	testsshd.NewKey(t, "/etc/ssh/ssh_host_ed25519_key")
 	const config = "HostKey /etc/ssh/ssh_host_ed25519_key\nAuthorizedKeysFile .ssh/authorized_keys /etc/keys/%u.%U%%\nAcceptEnv LANG\nAcceptEnv LC_*\n" +
-		"Match User daemon\n  ExposeAuthInfo yes\n  ForceCommand /usr/bin/ssh-gate --key x\n"
+		"Match User *,!root,!nobody\n  PermitUserRC no\nMatch User daemon\n  AuthorizedKeysFile none\n  ExposeAuthInfo yes\n  ForceCommand /usr/bin/ssh-gate --key x\n"
 	if err := os.WriteFile("/etc/ssh/sshd_config", []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,12 @@ func TestEffective(t *testing.T) {
 	if got := s.KeyFiles("daemon", "/home/d", 7); !slices.Equal(got, []string{"/home/d/.ssh/authorized_keys", "/etc/keys/daemon.7%"}) {
 		t.Errorf("AuthorizedKeysFile: %q", got)
 	}
-	if s, err = Effective("daemon"); err != nil || s.Value("exposeauthinfo") != "yes" || s.Value("forcecommand") != "/usr/bin/ssh-gate --key x" {
+	for user, want := range map[string]string{"root": "yes", "nobody": "yes", "bin": "no"} {
+		if s, err := Effective(user); err != nil || s.Value("permituserrc") != want {
+			t.Errorf("! for %s: %v, %v", user, s.Value("permituserrc"), err)
+		}
+	}
+	if s, err = Effective("daemon"); err != nil || s.KeyFiles("daemon", "/", 1) != nil || s.Value("exposeauthinfo") != "yes" || s.Value("forcecommand") != "/usr/bin/ssh-gate --key x" {
 		t.Errorf("for daemon: %v, %v", s, err)
 	}
 	if err := os.WriteFile("/etc/ssh/sshd_config", []byte("Misspelt yes\n"), 0o644); err != nil {
@@ -56,6 +61,34 @@ func TestEffective(t *testing.T) {
 	for _, name := range []string{"", "a,b", "a b", "-x y", "x=y"} {
 		if _, err := Effective(name); err == nil {
 			t.Errorf("%q is asked about", name)
+		}
+	}
+}
+
+// TestKeyFiles: what stands in AuthorizedKeysFile comes to what sshd opens, auth2-pubkey.c and percent_expand of misc.c.
+func TestKeyFiles(t *testing.T) {
+	for _, c := range []struct {
+		value, user, home string
+		want              []string
+	}{
+		{"none", "u", "/h", nil},
+		{"None NONE", "u", "/h", nil},
+		{"none a", "u", "/h", []string{"/h/a"}},
+		{".ssh/authorized_keys .ssh/authorized_keys2", "u", "/h", []string{"/h/.ssh/authorized_keys", "/h/.ssh/authorized_keys2"}},
+		{"/k/%u /k/%U.%%u %h/x", "u", "/h", []string{"/k/u", "/k/7.%u", "/h/x"}},
+		{"/k/%%%u%%", "u", "/h", []string{"/k/%u%"}},
+		{"%h/%u", "u", "/", []string{"//u"}},
+		{"a", "u", "/", []string{"/a"}},
+		{"a %h/b", "u", "/h/", []string{"/h/a", "/h//b"}},
+		{"%h/%u", "%h", "/h%u/%U", []string{"/h%u/%U/%h"}}, // what is put in holds no tokens
+		{"/k/%u", "!u", "/h", []string{"/k/!u"}},
+		{"!a", "u", "/h", []string{"/h/!a"}},
+		{"a/%u", "u", "/h", []string{"/h/a/u"}},
+		{"a %x b", "u", "/h", []string{"/h/a"}}, // the login ends there
+		{"a b%", "u", "/h", []string{"/h/a"}},
+	} {
+		if got := (Settings{"authorizedkeysfile": {c.value}}).KeyFiles(c.user, c.home, 7); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
 }

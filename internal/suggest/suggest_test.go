@@ -147,6 +147,7 @@ type hostless struct{ everywhere }
 func (hostless) Program(string) error        { return nil }
 func (hostless) Script(string) error         { return nil }
 func (hostless) Exists(string) (bool, error) { return true, nil }
+func (hostless) Astray(string) error         { return nil }
 func (hostless) Account(string) bool         { return true }
 func (hostless) Homes() []string             { return nil }
 func (hostless) LandlockABI() int            { return 9 }

@@ -29,7 +29,7 @@ config-unreadable config-unsafe config-invalid test-failed no-rules no-tests acc
 from-everything expired expires-soon never-expires never-matches placeholder-ambiguous takes-anything program-missing
 program-unsafe script-unsafe opens-shell opens-shell-confined runs-programs writes-anywhere reads-anywhere starts-pager no-containment
 regex-takes-anything regex-takes-dash regex-takes-traversal regex-takes-empty regex-unescaped-dot path-without-access
-env-dangerous pass-env-unknown cwd-missing confine-path-missing confine-unsupported fallback-allow write-where-policies-lie needs-privileges keep-privileges
+env-dangerous pass-env-unknown cwd-missing confine-path-missing confine-path-link confine-unsupported fallback-allow write-where-policies-lie needs-privileges keep-privileges
 key-line-without-policy policy-without-key-line key-line-faulty key-line-unrestricted key-line-other-binary
 key-line-login-elsewhere key-file-unreadable'
 

@@ -11,7 +11,7 @@ set -g __ssh_gate_findings policy-missing policy-unreadable policy-unsafe policy
     from-everything expired expires-soon never-expires never-matches placeholder-ambiguous takes-anything program-missing \
     program-unsafe script-unsafe opens-shell opens-shell-confined runs-programs writes-anywhere reads-anywhere starts-pager no-containment \
     regex-takes-anything regex-takes-dash regex-takes-traversal regex-takes-empty regex-unescaped-dot path-without-access \
-    env-dangerous pass-env-unknown cwd-missing confine-path-missing confine-unsupported fallback-allow write-where-policies-lie needs-privileges keep-privileges \
+    env-dangerous pass-env-unknown cwd-missing confine-path-missing confine-path-link confine-unsupported fallback-allow write-where-policies-lie needs-privileges keep-privileges \
     key-line-without-policy policy-without-key-line key-line-faulty key-line-unrestricted key-line-other-binary \
     key-line-login-elsewhere key-file-unreadable
 

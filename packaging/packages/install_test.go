@@ -128,6 +128,16 @@ func TestDebian(t *testing.T) {
 	write(t, configFile, broken)
 	contains(t, mustApt(t, "install", first.deb("amd64")), "ssh-gate: warning: this host is not in order", "ssh-gate doctor", "config.toml:2", "evnts")
 	kept(broken)
+	// What is wrong is told without all that is fine.
+	write(t, configFile, edited)
+	output(t, "chmod", "777", filepath.Dir(policyFile))
+	out = mustApt(t, "install", next.deb("amd64"))
+	contains(t, out, "ssh-gate: warning: this host is not in order", "\nwrong   "+filepath.Dir(policyFile)+" cannot be trusted")
+	if strings.Contains(out, "\nfine ") {
+		t.Errorf("the warning tells what is fine:\n%s", out)
+	}
+	output(t, "chmod", "755", filepath.Dir(policyFile))
+	mustApt(t, "install", first.deb("amd64"))
 	if got := output(t, "dpkg-query", "-W", "-f", "${Status} ${Version}", "ssh-gate"); got != "install ok installed "+first.version+"-1" {
 		t.Errorf("dpkg: %s", got)
 	}

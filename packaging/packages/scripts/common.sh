@@ -73,7 +73,7 @@ make_places() {
 advise() {
 	problems=$(ssh-gate doctor 2>&1 </dev/null) ||
 		say "warning: this host is not in order. To see it again: ssh-gate doctor
-$(printf '%s\n' "$problems" | grep -v '^ok ')"
+$(printf '%s\n' "$problems" | grep -v '^fine ')"
 	if ssh-gate help | grep -q '^ *check '; then
 		problems=$(ssh-gate check 2>&1 </dev/null) ||
 			say "warning: the configuration or a policy has faults, and what has a fault allows nothing. Correct them, then: ssh-gate check
