@@ -223,6 +223,45 @@ func TestUnreadableProgram(t *testing.T) {
 	}
 }
 
+// TestLeaseRegression: a program that may write a file of execute took a lease on it, and the next gate waited for its end, 45 seconds of
+// processor time.
+func TestLeaseRegression(t *testing.T) {
+	needLandlock(t)
+	f, err := os.Create(filepath.Join(t.TempDir(), "tool"))
+	check(t, err)
+	defer f.Close()
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK)
+	check(t, err)
+	if _, err := Try(&Domain{Program: "/bin/true", Execute: []string{f.Name()}}); err != nil {
+		t.Error(err)
+	}
+	if lease, err := unix.FcntlInt(f.Fd(), unix.F_GETLEASE, 0); err != nil || lease != unix.F_WRLCK {
+		t.Errorf("the lease was broken: %d, %v", lease, err)
+	}
+}
+
+// TestUntrustedHeads: what others may write says nothing about what it takes to start it.
+func TestUntrustedHeads(t *testing.T) {
+	needLandlock(t)
+	dir := t.TempDir()
+	var paths []string
+	for name, text := range map[string]string{"narrow": "\x7fELF\x01\x01", "musl": string(program("/lib/ld-musl-x86_64.so.1")), "script": "#!/bin/sh\n"} {
+		path := filepath.Join(dir, name)
+		check(t, os.WriteFile(path, []byte(text), 0o755))
+		paths = append(paths, path)
+	}
+	starters, err := Try(&Domain{Program: "/bin/true", Execute: []string{"/bin/true"}})
+	check(t, err)
+	r, err := New(&Domain{Program: "/bin/true"})
+	check(t, err)
+	defer unix.Close(r.fd)
+	r.starters = nil
+	k, err := r.allowPrograms(&Domain{Program: "/bin/true", Execute: paths})
+	if err != nil || k.narrow || k.musl || !slices.Equal(slices.Compact(starters), r.starters) {
+		t.Errorf("%+v, started by %q, %v", k, r.starters, err)
+	}
+}
+
 // TestRace changes a folder for a link and back all the time, while domains are made for what lies in it.
 func TestRace(t *testing.T) {
 	needLandlock(t)

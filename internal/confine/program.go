@@ -28,7 +28,7 @@ type kind struct {
 // loader that an ELF file names. So it is for each file of Execute.
 func (r *Ruleset) allowPrograms(d *Domain) (kind, error) {
 	k := kind{static: len(d.Execute) == 0}
-	fd, err := unix.Open(d.Program, programFlags|unix.O_CLOEXEC, 0) // links and all: safefile.Program judged them
+	fd, err := unix.Open(d.Program, unix.O_PATH|unix.O_CLOEXEC, 0) // links and all: safefile.Program judged them
 	if err == nil {
 		err = r.allowProgram(fd, d.Program, true, &k)
 	}
@@ -36,7 +36,7 @@ func (r *Ruleset) allowPrograms(d *Domain) (kind, error) {
 		return k, fmt.Errorf("%+q: %w", d.Program, err)
 	}
 	for _, path := range d.Execute {
-		fd, err := safefile.Open(path, programFlags)
+		fd, err := safefile.Open(path, unix.O_PATH)
 		if err == nil {
 			err = r.allowProgram(fd, path, false, &k)
 		}
@@ -48,14 +48,18 @@ func (r *Ruleset) allowPrograms(d *Domain) (kind, error) {
 	return k, nil
 }
 
-const programFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
-
 // allowProgram gives the right to execute an opened program, and what starts it, and closes it. What starts it is believed only of a file
-// that is trusted, or that nobody but root may write: a confined program would write another name into it and execute, or read, that. One
-// that may be executed and not read is refused: what starts it is not known.
+// that is trusted, or that nobody but root may write: a confined program would write another name into it and execute, or read, that; so
+// no other is even opened for reading, which a lease could delay. One that may be executed and not read is refused: what starts it is not
+// known.
 func (r *Ruleset) allowProgram(fd int, path string, trusted bool, k *kind) error {
 	for n := 0; ; n++ {
-		head, err := r.allowFile(fd, path)
+		err := r.add(fd, path, execute)
+		unix.Close(fd)
+		if err != nil || n == maxInterpreters || !trusted && safefile.Script(path, safefile.RootOnly) != nil {
+			return err
+		}
+		head, err := headOf(path)
 		if err != nil {
 			return err
 		}
@@ -66,7 +70,7 @@ func (r *Ruleset) allowProgram(fd int, path string, trusted bool, k *kind) error
 		if next == "" {
 			next, last = script(head), false
 		}
-		if next == "" || n == maxInterpreters || !trusted && safefile.Script(path, safefile.RootOnly) != nil {
+		if next == "" {
 			return nil
 		}
 		if fd, err = openStarter(next); err != nil {
@@ -83,7 +87,7 @@ func (r *Ruleset) allowProgram(fd int, path string, trusted bool, k *kind) error
 
 // openStarter opens an interpreter or a loader. Rights on a folder would be rights on all below it.
 func openStarter(path string) (int, error) {
-	fd, err := safefile.Open(path, programFlags)
+	fd, err := safefile.Open(path, unix.O_PATH)
 	if err != nil {
 		return -1, err
 	}
@@ -95,21 +99,16 @@ func openStarter(path string) (int, error) {
 	return fd, nil
 }
 
-// allowFile gives the right to execute an opened file, or what lies in a folder, returns the first bytes of a file, and closes it.
-func (r *Ruleset) allowFile(fd int, path string) (head []byte, err error) {
-	defer unix.Close(fd)
-	if err := r.add(fd, path, execute); err != nil {
-		return nil, err
-	}
-	head = make([]byte, maxHead)
-	n, err := unix.Pread(fd, head, 0)
-	if errors.Is(err, unix.EISDIR) {
-		return nil, nil
-	}
+// headOf reads the first bytes of a program.
+func headOf(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	return head[:n], nil
+	defer unix.Close(fd)
+	head := make([]byte, maxHead)
+	n, err := unix.Pread(fd, head, 0)
+	return head[:max(n, 0)], err
 }
 
 // script is the interpreter that stands behind #!; empty where there is none.

@@ -54,17 +54,6 @@ func Start(path string) (unknown string, failure error) {
 	return "", unix.ELOOP
 }
 
-func headOf(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	head := make([]byte, maxHead)
-	n, err := unix.Pread(fd, head, 0)
-	return head[:max(n, 0)], err
-}
-
 func executable(path string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {

@@ -158,6 +158,7 @@ type found struct {
 
 func search(in Input, words []string, problem *argv.Problem) found {
 	near, work := miss{}, budget{}
+	looks := &looks{Files: in.Files, budget: &work}
 	watched := in.Observe != nil
 	for i := range in.Policy.Rules {
 		rule := &in.Policy.Rules[i]
@@ -177,7 +178,7 @@ func search(in Input, words []string, problem *argv.Problem) found {
 			continue
 		}
 		for j := range rule.Patterns {
-			m := matcher{pattern: &rule.Patterns[j], words: words, files: in.Files, run: rule.Run, budget: &work}
+			m := matcher{pattern: &rule.Patterns[j], words: words, looks: looks, run: rule.Run, budget: &work}
 			program, argv, ok := m.match()
 			if work.spent() {
 				const tooMuch = "to hold the request against it takes more work than is done for one"

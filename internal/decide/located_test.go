@@ -1,8 +1,10 @@
 package decide
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +18,9 @@ type realHost struct{ folders []string }
 
 func (h realHost) Lookup(name string) (string, bool)   { return safefile.Lookup(name, h.folders) }
 func (h realHost) Resolve(path string) (string, error) { return safefile.Resolve(path) }
+func (h realHost) ResolveCounting(path string) (string, int, error) {
+	return safefile.ResolveCounting(path)
+}
 
 // tree makes a folder below the home folder, which nobody else may write, and fills it: "a/" is a folder, "a" a file, "a -> b" a
 // link, "a!" an executable file.
@@ -42,6 +47,38 @@ func tree(t *testing.T, entries ...string) string {
 		}
 	}
 	return root
+}
+
+// TestDeepLinkRegression: a client that may make folders and links made each look of the gate walk hundreds of folders, as often as a
+// request has values: ten seconds for twelve kilobytes.
+func TestDeepLinkRegression(t *testing.T) {
+	root := tree(t, "in/", "out")
+	deep := strings.Repeat("e/", 480)
+	if err := os.MkdirAll(root+"/in/"+deep, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for i := range 400 {
+		name := fmt.Sprintf("%s/in/L%d", root, i)
+		if err := os.Symlink(deep+"x", name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	policy := mustParse(t, "[args]\nf = { path = \""+root+"/in\" }\n[[allow]]\ncommand = \"ls {f+} out\"\n[[allow]]\ncommand = \"ls {f+}\"\n")
+	found := func(names []string) found {
+		words := append([]string{"ls"}, names...)
+		return search(Input{Policy: policy, Files: realHost{}, Request: strings.Join(words, " ")}, words, nil)
+	}
+	if f := found(names); f.rule != nil || f.work <= maxWork || !strings.Contains(f.nearest, "more work") {
+		t.Errorf("each value a link into the deep: %v, %d steps, %q", f.rule, f.work, f.nearest)
+	}
+	if f := found(slices.Repeat(names[:1], 1000)); f.rule == nil || f.work > maxWork/4 {
+		t.Errorf("one link a thousand times is looked at once: %v, %d steps, %q", f.rule, f.work, f.nearest)
+	}
+	if f := found([]string{root + "/in/L1", root + "/in/e/e", root + "/in/new"}); f.rule == nil || f.work > maxWork/10 {
+		t.Errorf("%v, %d steps, %q", f.rule, f.work, f.nearest)
+	}
 }
 
 func TestPathsOnARealFileSystem(t *testing.T) {

@@ -11,7 +11,7 @@ type matcher struct {
 	pattern *policy.Pattern
 	run     *policy.Template // the rule's; nil where the words themselves run
 	words   []string
-	files   policy.Files
+	looks   *looks
 	budget  *budget
 
 	ops    []op
@@ -79,7 +79,7 @@ func (m *matcher) program() (string, bool) {
 	if got != want && !(strings.HasPrefix(got, "/") && strings.HasSuffix(got, "/"+want)) {
 		return "", false
 	}
-	path, found := m.files.Lookup(want)
+	path, found := m.looks.Lookup(want)
 	if !found {
 		path = ""
 	}

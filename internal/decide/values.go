@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"errors"
 	"strings"
 
 	"example.org/ssh-gate/internal/policy"
@@ -89,10 +90,10 @@ func (m *matcher) lies(i, element int, parts []policy.Part, values []string) boo
 			continue
 		}
 		if located, ok := p.Type.(policy.Located); ok {
-			if !m.budget.spend(lookSteps * (2 + strings.Count(values[0], "/"))) {
+			place, err := located.Lies(values[0], m.looks)
+			if m.budget.spent() {
 				return false
 			}
-			place, err := located.Lies(values[0], m.files)
 			if err != nil {
 				m.furthest, m.element = i, element
 				m.why = describeWord(i, m.words[i]) + " " + err.Error()
@@ -105,6 +106,45 @@ func (m *matcher) lies(i, element int, parts []policy.Part, values []string) boo
 		values = values[1:]
 	}
 	return true
+}
+
+// looks asks the file system once about each path of a request, and counts what that costs.
+type looks struct {
+	policy.Files
+	budget *budget
+	known  map[string]look
+}
+
+type look struct {
+	real string
+	err  error
+}
+
+// counting is what Files may offer beside; those that do not are asked nothing that costs.
+type counting interface {
+	ResolveCounting(path string) (real string, components int, err error)
+}
+
+func (l *looks) Resolve(path string) (string, error) {
+	if found, ok := l.known[path]; ok {
+		return found.real, found.err
+	}
+	components := strings.Count(path, "/")
+	if !l.budget.spend(lookSteps * (1 + components)) {
+		return "", errors.New("takes more work than is done for one request")
+	}
+	var found look
+	if files, ok := l.Files.(counting); ok {
+		found.real, components, found.err = files.ResolveCounting(path)
+		l.budget.spend(walkSteps * components)
+	} else {
+		found.real, found.err = l.Files.Resolve(path)
+	}
+	if l.known == nil {
+		l.known = map[string]look{}
+	}
+	l.known[path] = found
+	return found.real, found.err
 }
 
 // took lists what the placeholders took, in their order.

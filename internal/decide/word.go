@@ -17,7 +17,8 @@ const maxWork = 64 << 20
 const (
 	wordSteps = 16  // a word held against an element
 	cutSteps  = 128 // a value tried inside a word, and remembered
-	lookSteps = 128 // a component of a path asked of the file system
+	lookSteps = 128 // a component of a path that is asked of the file system
+	walkSteps = 16  // a component that the kernel walks for that
 	cellSteps = 2   // 64 places of which it is remembered that nothing matches from there
 )
 

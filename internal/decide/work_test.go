@@ -19,6 +19,8 @@ var dear = []struct {
 	{"one step of the backtracker", `r = { regex = '(a|aa|aaa)*b' }`, "p {r*} {r*} {r*} z", "p" + strings.Repeat(" "+strings.Repeat("a", 2000), 32), false},
 	{"the largest expression", `r = { regex = '(([a-z]?b?c?d?){1,30}){1,30}' }`, "p {r*} {r*} z", "p" + strings.Repeat(" "+strings.Repeat("a", 3000), 20), false},
 	{"letters in every class", `r = { regex = '(\pL?\pN?\PZ?){100}' }`, "p {r*} {r*} {r*} z", "p" + strings.Repeat(" "+strings.Repeat("é", 200), 160), true},
+	{"letters and a search for each", "r = { regex = '(?s)(?:.|" + strings.Repeat(`\pL?`, 1000) + ")*Q' }", "p {r}", "p " + strings.Repeat("!", 32_000), true},
+	{"letters of both cases", "r = { regex = '(?is)(?:.|" + strings.Repeat("é?", 1350) + ")*Q' }", "p {r}", "p " + strings.Repeat("a", 23_500), true},
 	{"cuts at nothing", `e = ["", "z"]`, "p " + strings.Repeat("{e}", 200) + "z", "p " + strings.Repeat("a", 60<<10), true},
 	{"cuts of text", `t = { text = [0, 65536] }`, "p {t}{t}{t}{t}z", "p " + strings.Repeat("a", 60<<10), true},
 	{"cuts of paths", `t = { path = "/a" }`, "p {t}{t}{t}{t}z", "p " + strings.Repeat("/a", 30<<10), true},

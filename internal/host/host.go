@@ -119,3 +119,8 @@ func (f Files) Lookup(name string) (string, bool) { return safefile.Lookup(name,
 
 // Resolve is policy.Files'.
 func (f Files) Resolve(path string) (string, error) { return safefile.Resolve(path) }
+
+// ResolveCounting is decide's.
+func (f Files) ResolveCounting(path string) (string, int, error) {
+	return safefile.ResolveCounting(path)
+}

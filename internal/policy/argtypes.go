@@ -214,7 +214,7 @@ func (t *table) regex() Type {
 		t.fault("regex", fmt.Sprintf("with this one the policy's regular expressions have more than %d states, their counted repetitions written out", maxAllStates),
 			"give rules that take the same one type at the top, in [args], and write smaller counts")
 	}
-	return &expression{source: source, states: states, longest: longest}
+	return &expression{source: source, states: states, weight: weightOf(whole), longest: longest}
 }
 
 // path reads a subtree whose root and folder bind sets, because a relative root depends on the rule.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"regexp/syntax"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -82,4 +83,22 @@ func times(a, b int) int {
 		return endless
 	}
 	return a * b
+}
+
+const (
+	manyRanges = 16 // of a class, in which each look is a search from here on
+	dearWeight = 8  // of a state that searches, or that goes through the cases of a letter beyond ASCII, measured
+)
+
+// weightOf returns how many steps a look at a byte in one of the states may be worth.
+func weightOf(re *syntax.Regexp) int {
+	folds := re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase != 0 && slices.ContainsFunc(re.Rune, func(r rune) bool { return r >= utf8.RuneSelf })
+	if folds || re.Op == syntax.OpCharClass && len(re.Rune) > 2*manyRanges {
+		return dearWeight
+	}
+	weight := 1
+	for _, sub := range re.Sub {
+		weight = max(weight, weightOf(sub))
+	}
+	return weight
 }

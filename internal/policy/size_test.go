@@ -42,6 +42,21 @@ func TestSizeOfRegex(t *testing.T) {
 	}
 }
 
+// States that search, or that go through the cases of a letter, weigh more.
+func TestWeightOfRegex(t *testing.T) {
+	for source, want := range map[string]int{
+		`[a-z0-9._-]+`: 1, `(?i)abc`: 1, `é+`: 1, `\w{1,100}`: 1, `.`: 1, `a(b|\pL)?`: dearWeight, `(?i)(é|ab)*`: dearWeight, `[[:^ascii:]]`: 1, `\p{Greek}`: dearWeight,
+	} {
+		re, err := syntax.Parse(anchored(source), syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := weightOf(re); got != want {
+			t.Errorf("%s: %d, want %d", source, got, want)
+		}
+	}
+}
+
 // What an expression takes is never longer than is said, so that a longer value can be refused unseen.
 func TestLongestOfRegex(t *testing.T) {
 	for source, want := range map[string]int{
@@ -61,7 +76,7 @@ func TestLongestOfRegex(t *testing.T) {
 	} {
 		re, _ := syntax.Parse(anchored(c.source), syntax.Perl)
 		states, longest := sizeOf(re)
-		if typ := (&expression{source: c.source, states: states, longest: longest}); !typ.Accepts(c.value) {
+		if typ := (&expression{source: c.source, states: states, weight: 1, longest: longest}); !typ.Accepts(c.value) {
 			t.Errorf("%s does not take %q of %d bytes, and is said to take %d", c.source, c.value, len(c.value), longest)
 		}
 	}

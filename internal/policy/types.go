@@ -176,6 +176,7 @@ func hasDots(v string) bool {
 type expression struct {
 	source   string
 	states   int // instructions that it is compiled to, or somewhat more
+	weight   int // of each, in steps
 	longest  int // bytes that it takes at most
 	compiled *regexp.Regexp
 }
@@ -204,7 +205,7 @@ func (t *expression) Steps(v string) int {
 	if len(v) > t.longest {
 		return 0
 	}
-	return (1 + len(v)) * t.states
+	return (1 + len(v)) * t.states * t.weight
 }
 func (t *expression) Guarded() bool { return false }
 func (t *expression) String() string {

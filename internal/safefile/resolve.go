@@ -13,7 +13,16 @@ import (
 // cannot be looked at is an error, and so is "..", after a component that does not exist, which the kernel would not pass.
 //
 // The answer is true at the time of the look only: whoever may write in these folders can change it.
-func Resolve(path string) (string, error) { return resolve(path, func(string) error { return nil }) }
+func Resolve(path string) (string, error) {
+	return resolve(path, new(int), func(string) error { return nil })
+}
+
+// ResolveCounting is Resolve, and tells how many components the kernel was asked about: each look walks from / again, so deep folders and
+// links that lead into them count for what they cost.
+func ResolveCounting(path string) (real string, components int, err error) {
+	real, err = resolve(path, &components, func(string) error { return nil })
+	return real, components, err
+}
 
 // Open opens what a path of the administrator's leads to. A link on the way is followed only where root alone can have put it: every
 // folder from / to the one that holds it is root's, and nobody else may write it. Elsewhere whoever may write the folder, a permitted
@@ -22,7 +31,7 @@ func Open(path string, flags int) (fd int, err error) {
 	if fd, err = openPlain(path, flags); !errors.Is(err, unix.ELOOP) {
 		return fd, err
 	}
-	real, err := resolve(path, rootsAlone)
+	real, err := resolve(path, new(int), rootsAlone)
 	if err != nil {
 		return -1, err
 	}
@@ -34,7 +43,7 @@ func openPlain(path string, flags int) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_NO_SYMLINKS}
 	for {
 		fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
-		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) { // EAGAIN: something was renamed meanwhile
+		if !errors.Is(err, unix.EINTR) {
 			return fd, err
 		}
 	}
@@ -57,8 +66,8 @@ func rootsAlone(folder string) error {
 	}
 }
 
-// resolve asks about the folder of each link before it follows it.
-func resolve(path string, trusted func(folder string) error) (string, error) {
+// resolve asks about the folder of each link before it follows it, and counts the components that the kernel walks.
+func resolve(path string, components *int, trusted func(folder string) error) (string, error) {
 	if len(path) > maxPath || !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
 		return "", fmt.Errorf("%+q is not an absolute path without NUL of at most %d bytes", path, maxPath)
 	}
@@ -78,6 +87,7 @@ func resolve(path string, trusted func(folder string) error) (string, error) {
 			if missing {
 				return "", fmt.Errorf("%+q: %w", path, unix.ENOENT)
 			}
+			*components += strings.Count(at, "/") + 1
 			if _, err := readlink(unix.AT_FDCWD, join(at, ".")); !errors.Is(err, unix.EINVAL) {
 				return "", fmt.Errorf("%+q: %w", path, err) // ENOTDIR: only a folder has a parent to go to
 			}
@@ -89,6 +99,7 @@ func resolve(path string, trusted func(folder string) error) (string, error) {
 			at = next
 			continue
 		}
+		*components += strings.Count(next, "/")
 		target, err := readlink(unix.AT_FDCWD, next)
 		switch {
 		case err == nil:
@@ -96,7 +107,7 @@ func resolve(path string, trusted func(folder string) error) (string, error) {
 				return "", fmt.Errorf("%+q: %w", path, unix.ELOOP)
 			}
 			if err := trusted(at); err != nil {
-				return "", fmt.Errorf("%+q is a link that others than root can have made (%w); name where it leads", next, err)
+				return "", fmt.Errorf("%+q is a link that others than root can have made (%v); name where it leads", next, err) // not %w: the hint to take the folder would be wrong
 			}
 			if strings.HasPrefix(target, "/") {
 				at = "/"
