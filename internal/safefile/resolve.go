@@ -107,7 +107,8 @@ func resolve(path string, components *int, trusted func(folder string) error) (s
 				return "", fmt.Errorf("%+q: %w", path, unix.ELOOP)
 			}
 			if err := trusted(at); err != nil {
-				return "", fmt.Errorf("%+q is a link that others than root can have made (%v); name where it leads", next, err) // not %w: the hint to take the folder would be wrong
+				return "", &Error{Unsafe, next, fmt.Sprintf("is a link that others than root can have made (%v)", err),
+					fmt.Sprintf("name where it leads in its place: readlink -f %+q", next)}
 			}
 			if strings.HasPrefix(target, "/") {
 				at = "/"
