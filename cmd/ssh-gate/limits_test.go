@@ -132,6 +132,18 @@ func TestLimitsHold(t *testing.T) {
 	}
 }
 
+// TestMemoryRegression: a limit of memory held for the gate before execve as well, and where its own memory had to grow for a long request
+// just then, Go's runtime ended in place of the program.
+func TestMemoryRegression(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "[[allow]]\ncommand = \"true {x*}\"\nargs.x = { chars = \"a\" }\nlimits.memory = \"16M\"\n")
+	for range 30 {
+		if o := run(t, h.request("true"+strings.Repeat(" aaa", 12_000))); o.status != 0 {
+			t.Fatalf("%.300s", o.stderr)
+		}
+	}
+}
+
 // TestTimeoutRegression: who started the gate with SIGALRM ignored or blocked, as shells and schedulers may, switched the timeout off.
 func TestTimeoutRegression(t *testing.T) {
 	testsshd.RequireTool(t, "env", "coreutils")

@@ -5,6 +5,7 @@ package launch
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -68,6 +69,9 @@ func Exec(p *plan.Plan, h *Held) *Error {
 	if p.Umask != nil {
 		unix.Umask(int(p.Umask.Perm()))
 	}
+	if p.Limits.Memory > 0 {
+		makeRoom()
+	}
 	if h.Signals != nil {
 		h.Signals.release()
 	}
@@ -78,6 +82,19 @@ func Exec(p *plan.Plan, h *Held) *Error {
 	err := syscall.Exec(p.Path, p.Argv, p.Env)
 	HoldSignals() // a failure is yet to be recorded
 	return &Error{Start, fmt.Errorf("%+q: %w", p.Path, err)}
+}
+
+// room is in bytes: more than the 4 MiB by which Go's heap grows, so that it grows by 8, and the rest is free.
+const room = 5 << 20
+
+var kept []byte
+
+// makeRoom lets Go's heap have what the last steps need, and a record if they fail, before the program's limit of memory holds for the gate
+// as well, which has more than many programs: from there on the kernel gives it none, and Go's runtime ends by that. Nothing of it is
+// touched, so it costs no memory; without a collection no thread is started for one.
+func makeRoom() {
+	debug.SetGCPercent(-1)
+	kept = make([]byte, room)
 }
 
 // restrict takes from the process what the program is not to have. What follows is under the same limits.
