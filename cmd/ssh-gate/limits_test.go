@@ -137,8 +137,8 @@ func TestLimitsHold(t *testing.T) {
 func TestMemoryRegression(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "[[allow]]\ncommand = \"true {x*}\"\nargs.x = { chars = \"a\" }\nlimits.memory = \"16M\"\n")
-	for range 30 {
-		if o := run(t, h.request("true"+strings.Repeat(" aaa", 12_000))); o.status != 0 {
+	for range 40 {
+		if o := run(t, h.request("true"+strings.Repeat(" aaa", 15_000))); o.status != 0 {
 			t.Fatalf("%.300s", o.stderr)
 		}
 	}
