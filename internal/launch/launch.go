@@ -47,6 +47,9 @@ func (e *Error) Unwrap() error { return e.err }
 // starting a thread meanwhile. The kernel resets signal handlers. Of signals that were ignored or blocked before, Go's runtime
 // keeps few so; sshd starts its commands with none.
 func Exec(p *plan.Plan, h *Held) *Error {
+	if p.Limits.Memory > 0 {
+		makeRoom() // first: it may have the runtime start a thread, which takes memory of its own
+	}
 	runtime.LockOSThread() // priorities, domains and the rest belong to a thread, and execve keeps those of its caller
 	if p.Dir != "" {
 		if err := unix.Chdir(p.Dir); err != nil {
@@ -68,9 +71,6 @@ func Exec(p *plan.Plan, h *Held) *Error {
 	}
 	if p.Umask != nil {
 		unix.Umask(int(p.Umask.Perm()))
-	}
-	if p.Limits.Memory > 0 {
-		makeRoom()
 	}
 	if h.Signals != nil {
 		h.Signals.release()
