@@ -87,14 +87,12 @@ func Exec(p *plan.Plan, h *Held) *Error {
 // room is in bytes: more than the 4 MiB by which Go's heap grows, so that it grows by 8, and the rest is free.
 const room = 5 << 20
 
-var kept []byte
-
 // makeRoom lets Go's heap have what the last steps need, and a record if they fail, before the program's limit of memory holds for the gate
 // as well, which has more than many programs: from there on the kernel gives it none, and Go's runtime ends by that. Nothing of it is
 // touched, so it costs no memory; without a collection no thread is started for one.
 func makeRoom() {
 	debug.SetGCPercent(-1)
-	kept = make([]byte, room)
+	runtime.KeepAlive(make([]byte, room))
 }
 
 // restrict takes from the process what the program is not to have. What follows is under the same limits.
