@@ -17,8 +17,8 @@ import (
 // fullHost has every program in /usr/bin and no links.
 type fullHost struct{}
 
-func (fullHost) Lookup(name string) (string, bool)   { return "/usr/bin/" + name, true }
-func (fullHost) Resolve(path string) (string, error) { return path, nil }
+func (fullHost) Lookup(name string) (string, bool)        { return "/usr/bin/" + name, true }
+func (fullHost) Resolve(path string) (string, int, error) { return path, 0, nil }
 
 func read(t *testing.T, name string) *policy.Policy {
 	t.Helper()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -533,7 +532,7 @@ confine = { write = ["$DIR/open"], execute = ["$DIR/open/hook", "/usr/bin/cat"] 
 	w.write(t, "open/hook", "#!/bin/bash\n")
 	check(t, os.Chmod(w.path("open/hook"), 0o777))
 	script := func(text string) outcome { return w.submit(t, "bash", "-c", text) }
-	loader := append(program(w.path("other/secret")), 0)
+	loader := append(testhost.ProgramOf(w.path("other/secret")), 0)
 	check(t, os.WriteFile(w.path("open/elf"), loader, 0o755))
 	for _, plant := range []string{"echo '#!/'", "echo '#!" + w.path("other") + "'", "echo '#!" + w.path("other/secret") + "'", "cat $DIR/open/elf"} {
 		if o := script(plant + " >$DIR/open/hook"); o.status != 0 {
@@ -550,20 +549,6 @@ confine = { write = ["$DIR/open"], execute = ["$DIR/open/hook", "/usr/bin/cat"] 
 	if o := script("printf '#!/usr/bin/cat\\nhello\\n' >$DIR/open/hook; $DIR/open/hook"); !strings.Contains(o.stdout, "hello") {
 		t.Errorf("%+v", o)
 	}
-}
-
-// program is the smallest ELF file that names a loader.
-func program(loader string) []byte {
-	head := make([]byte, 64+56)
-	copy(head, "\x7fELF\x02\x01\x01")
-	binary.LittleEndian.PutUint64(head[32:], 64) // where the program headers begin
-	binary.LittleEndian.PutUint16(head[54:], 56)
-	binary.LittleEndian.PutUint16(head[56:], 1)
-	entry := head[64:]
-	binary.LittleEndian.PutUint32(entry, 3) // PT_INTERP
-	binary.LittleEndian.PutUint64(entry[8:], uint64(len(head)))
-	binary.LittleEndian.PutUint64(entry[32:], uint64(len(loader)+1))
-	return append(head, loader+"\x00"...)
 }
 
 // TestMounts: what the administrator mounts into the folder belongs to it; where else the folder is mounted, it is the same folder.

@@ -559,22 +559,23 @@ func newLintHost(path []string) *lintHost {
 
 // resolution is what a path leads to.
 type resolution struct {
-	path string
-	err  error
+	path   string
+	walked int
+	err    error
 }
 
 // maxResolved bounds the paths that are remembered.
 const maxResolved = 100_000
 
-func (h *lintHost) Resolve(path string) (string, error) {
+func (h *lintHost) Resolve(path string) (string, int, error) {
 	r, seen := h.resolved[path]
 	if !seen {
-		r.path, r.err = h.Files.Resolve(path)
+		r.path, r.walked, r.err = h.Files.Resolve(path)
 		if len(h.resolved) < maxResolved {
 			h.resolved[path] = r
 		}
 	}
-	return r.path, r.err
+	return r.path, r.walked, r.err
 }
 
 func (h *lintHost) Lookup(name string) (string, bool) {
@@ -600,7 +601,7 @@ func (h *lintHost) Script(path string) error {
 }
 
 func (h *lintHost) Astray(path string) error {
-	fd, err := safefile.Open(path, unix.O_PATH)
+	fd, err := safefile.Open(path)
 	if err == nil {
 		return unix.Close(fd)
 	}

@@ -265,7 +265,7 @@ func judgeFolder(folder, file string, st *unix.Stat_t) finding {
 // linked is where a path leads; link says that its last component itself is a link.
 func linked(path string) (target string, link bool) {
 	var st unix.Stat_t
-	target, err := safefile.Resolve(path)
+	target, _, err := safefile.Resolve(path)
 	if err != nil {
 		target = path
 	}

@@ -123,7 +123,7 @@ func (o *initOptions) openKeys() (*keysFile, error) {
 		}
 		return k, k.read(o)
 	}
-	home, err := safefile.Resolve(o.account.Home) // who put links above a home can be root only, and the account's rights are all there is
+	home, _, err := safefile.Resolve(o.account.Home) // who put links above a home can be root only, and the account's rights are all there is
 	if err != nil {
 		return nil, refuse("see the account's line in /etc/passwd", "the home of %s cannot be found: %v", o.install, err)
 	}
@@ -145,7 +145,7 @@ func (o *initOptions) openKeys() (*keysFile, error) {
 // walk opens a folder, component by component. Folders above the home are none of sshd's business, sshd_config(5), StrictModes; where
 // root's own rights are used, all are.
 func (o *initOptions) walk(path string) (dir int, err error) {
-	home, err := safefile.Resolve(o.account.Home)
+	home, _, err := safefile.Resolve(o.account.Home)
 	if err != nil {
 		home = o.account.Home
 	}

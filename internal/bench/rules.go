@@ -77,5 +77,5 @@ func decideOnce(text []byte) error {
 // files answers as the gate's own do.
 type files struct{}
 
-func (files) Lookup(name string) (string, bool)   { return safefile.Lookup(name, policy.DefaultPath) }
-func (files) Resolve(path string) (string, error) { return safefile.Resolve(path) }
+func (files) Lookup(name string) (string, bool)        { return safefile.Lookup(name, policy.DefaultPath) }
+func (files) Resolve(path string) (string, int, error) { return safefile.Resolve(path) }

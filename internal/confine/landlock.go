@@ -250,7 +250,7 @@ func (r *Ruleset) allowBase(path string, rights uint64, wanted bool) error {
 // allow gives rights on what a path of the administrator's leads to, by no link that others than root can have made: a confined program
 // that may write the folder would choose by one what the next gets.
 func (r *Ruleset) allow(path string, rights uint64) error {
-	fd, err := safefile.Open(path, unix.O_PATH)
+	fd, err := safefile.Open(path)
 	if err != nil {
 		return fmt.Errorf("%+q: %w", path, err)
 	}
@@ -346,7 +346,7 @@ func (o roots) open(path string) (int, error) {
 	if fd, ok := o[path]; ok {
 		return fd, nil
 	}
-	fd, err := safefile.Open(path, unix.O_PATH)
+	fd, err := safefile.Open(path)
 	if err != nil {
 		return -1, fmt.Errorf("its root %+q: %w", path, err)
 	}

@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"example.org/ssh-gate/internal/testhost"
 )
 
 func TestLacks(t *testing.T) {
@@ -245,7 +247,7 @@ func TestUntrustedHeads(t *testing.T) {
 	needLandlock(t)
 	dir := t.TempDir()
 	var paths []string
-	for name, text := range map[string]string{"narrow": "\x7fELF\x01\x01", "musl": string(program("/lib/ld-musl-x86_64.so.1")), "script": "#!/bin/sh\n"} {
+	for name, text := range map[string]string{"narrow": "\x7fELF\x01\x01", "musl": string(testhost.ProgramOf("/lib/ld-musl-x86_64.so.1")), "script": "#!/bin/sh\n"} {
 		path := filepath.Join(dir, name)
 		check(t, os.WriteFile(path, []byte(text), 0o755))
 		paths = append(paths, path)

@@ -36,7 +36,7 @@ func (r *Ruleset) allowPrograms(d *Domain) (kind, error) {
 		return k, fmt.Errorf("%+q: %w", d.Program, err)
 	}
 	for _, path := range d.Execute {
-		fd, err := safefile.Open(path, unix.O_PATH)
+		fd, err := safefile.Open(path)
 		if err == nil {
 			err = r.allowProgram(fd, path, false, &k)
 		}
@@ -87,7 +87,7 @@ func (r *Ruleset) allowProgram(fd int, path string, trusted bool, k *kind) error
 
 // openStarter opens an interpreter or a loader. Rights on a folder would be rights on all below it.
 func openStarter(path string) (int, error) {
-	fd, err := safefile.Open(path, unix.O_PATH)
+	fd, err := safefile.Open(path)
 	if err != nil {
 		return -1, err
 	}

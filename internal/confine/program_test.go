@@ -3,12 +3,13 @@ package confine
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.org/ssh-gate/internal/testhost"
 )
 
 func TestScript(t *testing.T) {
@@ -67,24 +68,10 @@ func TestLoader(t *testing.T) {
 	}
 }
 
-// program is the smallest ELF file that names a loader.
-func program(loader string) []byte {
-	head := make([]byte, 64+56)
-	copy(head, "\x7fELF\x02\x01\x01")
-	binary.LittleEndian.PutUint64(head[32:], 64) // where the program headers begin
-	binary.LittleEndian.PutUint16(head[54:], 56)
-	binary.LittleEndian.PutUint16(head[56:], 1)
-	entry := head[64:]
-	binary.LittleEndian.PutUint32(entry, 3) // PT_INTERP
-	binary.LittleEndian.PutUint64(entry[8:], uint64(len(head)))
-	binary.LittleEndian.PutUint64(entry[32:], uint64(len(loader)+1))
-	return append(head, loader+"\x00"...)
-}
-
 // TestBrokenPrograms: a program is the administrator's, but nothing in one ends the gate.
 func TestBrokenPrograms(t *testing.T) {
 	const want = "/lib/ld.so.1"
-	good := program(want)
+	good := testhost.ProgramOf(want)
 	if got := loader(good); got != want {
 		t.Fatalf("%q", got)
 	}

@@ -31,15 +31,15 @@ func (h host) Lookup(name string) (string, bool) {
 	return "/usr/bin/" + name, true
 }
 
-func (h host) Resolve(path string) (string, error) {
+func (h host) Resolve(path string) (string, int, error) {
 	for range 40 {
 		next := h.step(path)
 		if next == path {
-			return path, nil
+			return path, 0, nil
 		}
 		path = next
 	}
-	return "", errors.New("cannot be looked at")
+	return "", 0, errors.New("cannot be looked at")
 }
 
 func (h host) step(path string) string {
@@ -244,7 +244,7 @@ func (l *lookups) Lookup(name string) (string, bool) {
 	*l = append(*l, name)
 	return "/bin/" + name, true
 }
-func (l *lookups) Resolve(path string) (string, error) { return path, nil }
+func (l *lookups) Resolve(path string) (string, int, error) { return path, 0, nil }
 
 // TestHelp: where the policy has help, two requests ask for it, a rule wins, and the policy's conditions come first.
 func TestHelp(t *testing.T) {

@@ -16,11 +16,8 @@ import (
 // realHost asks the real file system, as the gate does.
 type realHost struct{ folders []string }
 
-func (h realHost) Lookup(name string) (string, bool)   { return safefile.Lookup(name, h.folders) }
-func (h realHost) Resolve(path string) (string, error) { return safefile.Resolve(path) }
-func (h realHost) ResolveCounting(path string) (string, int, error) {
-	return safefile.ResolveCounting(path)
-}
+func (h realHost) Lookup(name string) (string, bool)        { return safefile.Lookup(name, h.folders) }
+func (h realHost) Resolve(path string) (string, int, error) { return safefile.Resolve(path) }
 
 // tree makes a folder below the home folder, which nobody else may write, and fills it: "a/" is a folder, "a" a file, "a -> b" a
 // link, "a!" an executable file.

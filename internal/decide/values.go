@@ -120,31 +120,22 @@ type look struct {
 	err  error
 }
 
-// counting is what Files may offer beside; those that do not are asked nothing that costs.
-type counting interface {
-	ResolveCounting(path string) (real string, components int, err error)
-}
-
-func (l *looks) Resolve(path string) (string, error) {
+func (l *looks) Resolve(path string) (string, int, error) {
 	if found, ok := l.known[path]; ok {
-		return found.real, found.err
+		return found.real, 0, found.err
 	}
-	components := strings.Count(path, "/")
-	if !l.budget.spend(lookSteps * (1 + components)) {
-		return "", errors.New("takes more work than is done for one request")
+	if !l.budget.spend(lookSteps * (1 + strings.Count(path, "/"))) {
+		return "", 0, errors.New("takes more work than is done for one request")
 	}
 	var found look
-	if files, ok := l.Files.(counting); ok {
-		found.real, components, found.err = files.ResolveCounting(path)
-		l.budget.spend(walkSteps * components)
-	} else {
-		found.real, found.err = l.Files.Resolve(path)
-	}
+	var walked int
+	found.real, walked, found.err = l.Files.Resolve(path)
+	l.budget.spend(walkSteps * walked)
 	if l.known == nil {
 		l.known = map[string]look{}
 	}
 	l.known[path] = found
-	return found.real, found.err
+	return found.real, walked, found.err
 }
 
 // took lists what the placeholders took, in their order.

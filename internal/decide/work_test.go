@@ -45,18 +45,24 @@ func ranges() string {
 func TestWorkIsBounded(t *testing.T) {
 	for _, c := range dear {
 		t.Run(c.name, func(t *testing.T) {
-			policy := mustParse(t, "[args]\nlater = { text = [0, 65536] }\n"+c.args+"\n[[allow]]\ncommand = \""+c.command+"\"\n[[allow]]\ncommand = \"p {later*}\"\n")
-			words, problem := argv.Split(c.request)
-			if problem != nil {
-				t.Fatal(problem)
-			}
-			found := search(Input{Policy: policy, Files: host{}, Request: c.request}, words, nil)
-			t.Logf("%d steps of %d", found.work, maxWork)
+			found := searched(t, "[args]\nlater = { text = [0, 65536] }\n"+c.args+"\n[[allow]]\ncommand = \""+c.command+"\"\n[[allow]]\ncommand = \"p {later*}\"\n", c.request)
 			if spent := found.work > maxWork; spent != c.beyond || spent != (found.rule == nil) || spent != strings.Contains(found.nearest, "more work") {
 				t.Errorf("after %d steps: rule %v, %q", found.work, found.rule, found.nearest)
 			}
 		})
 	}
+}
+
+// searched holds a request of plain words against a policy.
+func searched(t *testing.T, source, request string) found {
+	t.Helper()
+	words, problem := argv.Split(request)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	f := search(Input{Policy: mustParse(t, source), Files: host{}, Request: request}, words, nil)
+	t.Logf("%d steps of %d", f.work, maxWork)
+	return f
 }
 
 func BenchmarkDear(b *testing.B) {
@@ -92,13 +98,7 @@ func TestOrdinaryWork(t *testing.T) {
 		{"places on other hosts", "h = { regex = '[a-z0-9.-]{1,253}' }\np = { path = '/srv' }", "copy {h}:{p} {h}:{p}", "copy a.example.org:/srv/a:b:c b.example.org:/srv/x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			policy := mustParse(t, "[args]\n"+c.args+"\n[[allow]]\ncommand = \""+c.command+"\"\n")
-			words, problem := argv.Split(c.request)
-			if problem != nil {
-				t.Fatal(problem)
-			}
-			found := search(Input{Policy: policy, Files: host{}, Request: c.request}, words, nil)
-			t.Logf("%d steps of %d", found.work, maxWork)
+			found := searched(t, "[args]\n"+c.args+"\n[[allow]]\ncommand = \""+c.command+"\"\n", c.request)
 			if found.rule == nil || found.work > maxWork*3/4 {
 				t.Errorf("%d steps, rule %v, %q", found.work, found.rule, found.nearest)
 			}

@@ -118,9 +118,4 @@ type Files struct{ Path []string }
 func (f Files) Lookup(name string) (string, bool) { return safefile.Lookup(name, f.Path) }
 
 // Resolve is policy.Files'.
-func (f Files) Resolve(path string) (string, error) { return safefile.Resolve(path) }
-
-// ResolveCounting is decide's.
-func (f Files) ResolveCounting(path string) (string, int, error) {
-	return safefile.ResolveCounting(path)
-}
+func (f Files) Resolve(path string) (string, int, error) { return safefile.Resolve(path) }

@@ -34,13 +34,13 @@ func (h host) Lookup(name string) (string, bool) {
 	return "/usr/bin/" + name, !slices.Contains(h.absent, name)
 }
 
-func (h host) Resolve(path string) (string, error) {
+func (h host) Resolve(path string) (string, int, error) {
 	for from, to := range h.links {
 		if rest, ok := strings.CutPrefix(path, from); ok && (rest == "" || rest[0] == '/') {
-			return to + rest, nil
+			return to + rest, 0, nil
 		}
 	}
-	return path, nil
+	return path, 0, nil
 }
 
 func (h host) Program(path string) error {

@@ -114,7 +114,7 @@ func (l *linter) judge(name string) verdict {
 			return verdict{}
 		}
 	}
-	real, _ := l.host.Resolve(path)
+	real, _, _ := l.host.Resolve(path)
 	return verdict{path: path, real: real, err: l.host.Program(path), ours: path == name && !systems(path)}
 }
 

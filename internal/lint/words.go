@@ -58,15 +58,15 @@ func Opens(words []string) (message string, opens bool) {
 // anywhere is a host with every program, no links and the usual homes: words are judged by their text.
 type anywhere struct{}
 
-func (anywhere) Lookup(name string) (string, bool)   { return "/usr/bin/" + name, true }
-func (anywhere) Resolve(path string) (string, error) { return path, nil }
-func (anywhere) Program(string) error                { return nil }
-func (anywhere) Script(string) error                 { return nil }
-func (anywhere) Exists(string) (bool, error)         { return true, nil }
-func (anywhere) Astray(string) error                 { return nil }
-func (anywhere) Account(string) bool                 { return true }
-func (anywhere) Homes() []string                     { return nil }
-func (anywhere) LandlockABI() int                    { return newestABI }
+func (anywhere) Lookup(name string) (string, bool)        { return "/usr/bin/" + name, true }
+func (anywhere) Resolve(path string) (string, int, error) { return path, 0, nil }
+func (anywhere) Program(string) error                     { return nil }
+func (anywhere) Script(string) error                      { return nil }
+func (anywhere) Exists(string) (bool, error)              { return true, nil }
+func (anywhere) Astray(string) error                      { return nil }
+func (anywhere) Account(string) bool                      { return true }
+func (anywhere) Homes() []string                          { return nil }
+func (anywhere) LandlockABI() int                         { return newestABI }
 
 // newestABI lacks nothing.
 const newestABI = 99

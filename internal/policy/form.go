@@ -135,10 +135,10 @@ func (t *subtree) within(out *subtree, files Files) bool {
 	if !t.links {
 		return false
 	}
-	inner, err := files.Resolve(t.root)
+	inner, _, err := files.Resolve(t.root)
 	if err != nil {
 		return false
 	}
-	outer, err := files.Resolve(out.root)
+	outer, _, err := files.Resolve(out.root)
 	return err == nil && below(inner, outer, out.itself || !t.itself)
 }

@@ -10,11 +10,11 @@ import (
 type linksOf map[string]string
 
 func (l linksOf) Lookup(string) (string, bool) { return "", false }
-func (l linksOf) Resolve(path string) (string, error) {
+func (l linksOf) Resolve(path string) (string, int, error) {
 	if to, ok := l[path]; ok {
-		return to, nil
+		return to, 0, nil
 	}
-	return path, nil
+	return path, 0, nil
 }
 
 // typeFrom reads a type as a policy spells it.

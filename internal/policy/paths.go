@@ -58,11 +58,11 @@ func (t *subtree) Lies(v string, files Files) (Place, error) {
 	if !ok {
 		return Place{}, errors.New("is no plain path")
 	}
-	root, err := files.Resolve(t.root)
+	root, _, err := files.Resolve(t.root)
 	if err != nil {
 		return Place{}, fmt.Errorf("cannot be judged: %w", err)
 	}
-	real, err := files.Resolve(abs)
+	real, _, err := files.Resolve(abs)
 	if err != nil {
 		return Place{}, fmt.Errorf("cannot be judged: %w", err)
 	}
@@ -135,7 +135,7 @@ func (t *glob) Steps(v string) int {
 // Lies resolves the value, and of the pattern the folders before its first special character, so that a pattern below a link
 // such as /var/run still matches.
 func (t *glob) Lies(v string, files Files) (Place, error) {
-	real, err := files.Resolve(v)
+	real, _, err := files.Resolve(v)
 	if err != nil {
 		return Place{}, fmt.Errorf("cannot be judged: %w", err)
 	}
@@ -146,7 +146,7 @@ func (t *glob) Lies(v string, files Files) (Place, error) {
 	slash := strings.LastIndexByte(fixed, '/')
 	dir := "/"
 	if slash > 0 {
-		if dir, err = files.Resolve(fixed[:slash]); err != nil {
+		if dir, _, err = files.Resolve(fixed[:slash]); err != nil {
 			return Place{}, fmt.Errorf("cannot be judged: %w", err)
 		}
 	}

@@ -33,8 +33,8 @@ type Type interface {
 type Files interface {
 	// Lookup returns the path that a program's name resolves to in the search path.
 	Lookup(name string) (path string, ok bool)
-	// Resolve follows the links of an absolute path, safefile.Resolve.
-	Resolve(path string) (string, error)
+	// Resolve follows the links of an absolute path, and counts the components that were walked for it, safefile.Resolve.
+	Resolve(path string) (real string, walked int, err error)
 }
 
 func bounds(lo, hi int, unit string) string { return itoa(lo) + ".." + itoa(hi) + unit }

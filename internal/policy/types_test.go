@@ -318,9 +318,9 @@ type links map[string]string
 
 func (l links) Lookup(string) (string, bool) { return "", false }
 
-func (l links) Resolve(path string) (string, error) {
+func (l links) Resolve(path string) (string, int, error) {
 	if l[path] == "!" {
-		return "", errors.New("permission denied")
+		return "", 0, errors.New("permission denied")
 	}
 	for at, target := range l {
 		if path == at {
@@ -330,7 +330,7 @@ func (l links) Resolve(path string) (string, error) {
 			return l.Resolve(joinPath(target, rest))
 		}
 	}
-	return path, nil
+	return path, 0, nil
 }
 
 func TestLocatedTypes(t *testing.T) {

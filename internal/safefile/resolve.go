@@ -12,35 +12,31 @@ import (
 // From the first component that does not exist on, the rest counts as written; a dangling link counts as its target. What
 // cannot be looked at is an error, and so is "..", after a component that does not exist, which the kernel would not pass.
 //
+// walked is how many components the kernel was asked about: each look walks from / again, so deep folders, and links that lead into them,
+// count for what they cost.
+//
 // The answer is true at the time of the look only: whoever may write in these folders can change it.
-func Resolve(path string) (string, error) {
-	return resolve(path, new(int), func(string) error { return nil })
+func Resolve(path string) (real string, walked int, err error) {
+	return resolve(path, func(string) error { return nil })
 }
 
-// ResolveCounting is Resolve, and tells how many components the kernel was asked about: each look walks from / again, so deep folders and
-// links that lead into them count for what they cost.
-func ResolveCounting(path string) (real string, components int, err error) {
-	real, err = resolve(path, &components, func(string) error { return nil })
-	return real, components, err
-}
-
-// Open opens what a path of the administrator's leads to. A link on the way is followed only where root alone can have put it: every
+// Open opens what a path of the administrator's leads to, as a place only, O_PATH in open(2). A link on the way is followed only where root alone can have put it: every
 // folder from / to the one that holds it is root's, and nobody else may write it. Elsewhere whoever may write the folder, a permitted
 // program for one, would choose what the path means. Behind the last such folder no link is followed, also none that comes in meanwhile.
-func Open(path string, flags int) (fd int, err error) {
-	if fd, err = openPlain(path, flags); !errors.Is(err, unix.ELOOP) {
+func Open(path string) (fd int, err error) {
+	if fd, err = openPlain(path); !errors.Is(err, unix.ELOOP) {
 		return fd, err
 	}
-	real, err := resolve(path, new(int), rootsAlone)
+	real, _, err := resolve(path, rootsAlone)
 	if err != nil {
 		return -1, err
 	}
-	return openPlain(real, flags)
+	return openPlain(real)
 }
 
 // openPlain opens a path without any link in it, openat2(2).
-func openPlain(path string, flags int) (int, error) {
-	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_NO_SYMLINKS}
+func openPlain(path string) (int, error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS}
 	for {
 		fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
 		if !errors.Is(err, unix.EINTR) {
@@ -66,10 +62,10 @@ func rootsAlone(folder string) error {
 	}
 }
 
-// resolve asks about the folder of each link before it follows it, and counts the components that the kernel walks.
-func resolve(path string, components *int, trusted func(folder string) error) (string, error) {
+// resolve asks about the folder of each link before it follows it.
+func resolve(path string, trusted func(folder string) error) (real string, walked int, err error) {
 	if len(path) > maxPath || !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
-		return "", fmt.Errorf("%+q is not an absolute path without NUL of at most %d bytes", path, maxPath)
+		return "", walked, fmt.Errorf("%+q is not an absolute path without NUL of at most %d bytes", path, maxPath)
 	}
 	var (
 		at      = "/"
@@ -79,17 +75,17 @@ func resolve(path string, components *int, trusted func(folder string) error) (s
 	)
 	for steps := 0; len(rest) > 0; steps++ {
 		if steps > maxSteps {
-			return "", fmt.Errorf("%+q: %w", path, unix.ELOOP)
+			return "", walked, fmt.Errorf("%+q: %w", path, unix.ELOOP)
 		}
 		name := rest[0]
 		rest = rest[1:]
 		if name == ".." {
 			if missing {
-				return "", fmt.Errorf("%+q: %w", path, unix.ENOENT)
+				return "", walked, fmt.Errorf("%+q: %w", path, unix.ENOENT)
 			}
-			*components += strings.Count(at, "/") + 1
+			walked += strings.Count(at, "/") + 1
 			if _, err := readlink(unix.AT_FDCWD, join(at, ".")); !errors.Is(err, unix.EINVAL) {
-				return "", fmt.Errorf("%+q: %w", path, err) // ENOTDIR: only a folder has a parent to go to
+				return "", walked, fmt.Errorf("%+q: %w", path, err) // ENOTDIR: only a folder has a parent to go to
 			}
 			at = parent(at)
 			continue
@@ -99,15 +95,15 @@ func resolve(path string, components *int, trusted func(folder string) error) (s
 			at = next
 			continue
 		}
-		*components += strings.Count(next, "/")
+		walked += strings.Count(next, "/")
 		target, err := readlink(unix.AT_FDCWD, next)
 		switch {
 		case err == nil:
 			if links++; links > maxLinks {
-				return "", fmt.Errorf("%+q: %w", path, unix.ELOOP)
+				return "", walked, fmt.Errorf("%+q: %w", path, unix.ELOOP)
 			}
 			if err := trusted(at); err != nil {
-				return "", &Error{Unsafe, next, fmt.Sprintf("is a link that others than root can have made (%v)", err),
+				return "", walked, &Error{Unsafe, next, fmt.Sprintf("is a link that others than root can have made (%v)", err),
 					fmt.Sprintf("name where it leads in its place: readlink -f %+q", next)}
 			}
 			if strings.HasPrefix(target, "/") {
@@ -119,11 +115,11 @@ func resolve(path string, components *int, trusted func(folder string) error) (s
 		case errors.Is(err, unix.ENOENT):
 			missing = true
 		default:
-			return "", fmt.Errorf("%+q: %w", path, err)
+			return "", walked, fmt.Errorf("%+q: %w", path, err)
 		}
 		at = next
 	}
-	return at, nil
+	return at, walked, nil
 }
 
 // Lookup returns the path of the program that a name stands for: in the first of these folders that holds an executable regular

@@ -412,5 +412,5 @@ func holds(text string, rows []*seen) string {
 // everywhere is a host with every program and no links: a guess is judged by its text.
 type everywhere struct{}
 
-func (everywhere) Lookup(name string) (string, bool)   { return "/usr/bin/" + name, true }
-func (everywhere) Resolve(path string) (string, error) { return path, nil }
+func (everywhere) Lookup(name string) (string, bool)        { return "/usr/bin/" + name, true }
+func (everywhere) Resolve(path string) (string, int, error) { return path, 0, nil }
